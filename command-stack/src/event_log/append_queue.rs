@@ -1,0 +1,134 @@
+//! Coalesces appends: while one batch is being committed, the requests that arrive wait, and go
+//! together in the next one. The log's lock admits one commit at a time, so this is what makes
+//! sixty-four clients cost a few commits and not sixty-four.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use events::{BoxError, LogError};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Append, AppendError, Appended};
+
+/// Requests that wait at most; one more is turned away at once instead of late.
+const CAPACITY: usize = 1_024;
+/// Events in one batch at most, to bound the statement and the time that others wait.
+const BATCH_EVENTS: usize = 512;
+
+pub(super) type Answer = Result<Appended, AppendError>;
+
+/// What a database does with one batch, in one transaction.
+#[async_trait]
+pub(super) trait AppendBatch: Send + Sync + 'static {
+    /// One answer per request, in order. No two of them touch the same stream or command id.
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Answer>, BatchError>;
+}
+
+/// Why a whole batch failed.
+#[derive(Debug)]
+pub(super) enum BatchError {
+    /// The database did not answer; each request may or may not be recorded.
+    Unavailable(BoxError),
+    /// The database refused the batch and recorded nothing, because of one of its requests.
+    Refused(BoxError),
+}
+
+struct Waiting {
+    append: Append,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The way into the log. Dropping the last clone lets the task end after what is waiting.
+#[derive(Clone)]
+pub(super) struct AppendQueue(mpsc::Sender<Waiting>);
+
+impl AppendQueue {
+    pub(super) fn new(database: Arc<dyn AppendBatch>) -> Self {
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        tokio::spawn(run(database, receiver));
+        Self(sender)
+    }
+
+    pub(super) async fn append(&self, append: Append) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { append, answer };
+        self.0.try_send(waiting).map_err(|_| AppendError::Overloaded)?;
+        answered.await.unwrap_or_else(|ended| Err(unavailable(ended.into())))
+    }
+}
+
+fn unavailable(error: BoxError) -> AppendError {
+    AppendError::Log(LogError::Unavailable(error))
+}
+
+async fn run(database: Arc<dyn AppendBatch>, mut receiver: mpsc::Receiver<Waiting>) {
+    let mut deferred = VecDeque::new();
+    loop {
+        if deferred.is_empty() {
+            match receiver.recv().await {
+                Some(first) => deferred.push_back(first),
+                None => return,
+            }
+        }
+        while deferred.len() < CAPACITY
+            && let Ok(next) = receiver.try_recv()
+        {
+            deferred.push_back(next);
+        }
+        let (appends, answers) = next_batch(&mut deferred);
+        for (sender, answer) in answers.into_iter().zip(commit(&*database, &appends).await) {
+            // A client that went away does not need its answer.
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+/// Takes a batch from the front. A request that shares a stream or a command id with one before it
+/// stays for the next batch: it must see what that one did.
+fn next_batch(waiting: &mut VecDeque<Waiting>) -> (Vec<Append>, Vec<oneshot::Sender<Answer>>) {
+    let (mut appends, mut answers) = (Vec::new(), Vec::new());
+    let mut later = VecDeque::new();
+    let mut touched = HashSet::new();
+    let mut events = 0;
+    while let Some(next) = waiting.pop_front() {
+        let streams = next.append.streams.iter().map(|stream| stream.stream_id.as_str());
+        let key = next.append.key.iter().map(|key| key.id.as_str());
+        let names: Vec<_> = streams.chain(key).map(str::to_owned).collect();
+        let size: usize = next.append.streams.iter().map(|stream| stream.events.len()).sum();
+        let full = !appends.is_empty() && events + size > BATCH_EVENTS;
+        // A deferred request marks its names too, or a later one could overtake it.
+        let seen = names.into_iter().filter(|name| !touched.insert(name.clone())).count();
+        if seen > 0 || full {
+            later.push_back(next);
+        } else {
+            events += size;
+            appends.push(next.append);
+            answers.push(next.answer);
+        }
+    }
+    *waiting = later;
+    (appends, answers)
+}
+
+async fn commit(database: &dyn AppendBatch, batch: &[Append]) -> Vec<Answer> {
+    match database.append_batch(batch).await {
+        Ok(answers) => answers,
+        Err(BatchError::Refused(error)) if batch.len() == 1 => {
+            vec![Err(AppendError::Log(LogError::Corrupt(error)))]
+        }
+        // One bad request must not fail its neighbours: each gets a batch of its own.
+        Err(BatchError::Refused(_)) => {
+            let mut answers = Vec::with_capacity(batch.len());
+            for append in batch {
+                let alone = std::slice::from_ref(append);
+                answers.extend(Box::pin(commit(database, alone)).await);
+            }
+            answers
+        }
+        Err(BatchError::Unavailable(error)) => {
+            let error: Arc<dyn std::error::Error + Send + Sync> = error.into();
+            batch.iter().map(|_| Err(unavailable(Arc::clone(&error).into()))).collect()
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The event log in PostgreSQL, from 15. The table, its triggers and the appending function are in
+//! `migrations/postgres`.
+
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use events::{
+    BoxError, Dependency, EventReader, LogError, Partition, Position, RecordedEvent, StreamId,
+    Timestamp,
+};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+use tokio::sync::watch;
+
+use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
+use super::stored::{StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded};
+use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership};
+
+/// One writes batches, one listens, the others read.
+const CONNECTIONS: u32 = 10;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longer idle, a connection is asked whether it still lives before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// Whoever holds this session lock is the relay. Any constant that nobody else uses.
+const RELAY_LOCK: i64 = 7_310_275;
+
+macro_rules! select_events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT position, stream_id, version, event_id, partition, event_type, ",
+            "schema_version::int AS schema_version, data::text AS data, ",
+            "metadata::text AS metadata, ",
+            "(extract(epoch FROM recorded_at) * 1000)::bigint AS recorded_at_ms FROM events ",
+            $rest
+        )
+    };
+}
+
+/// The log in a PostgreSQL database.
+pub struct PostgresEventLog {
+    pool: PgPool,
+    queue: AppendQueue,
+    appended: watch::Sender<()>,
+    listening: Once,
+}
+
+impl PostgresEventLog {
+    /// The log at `postgres://user:password@host:port/database`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// When the address cannot be read.
+    pub fn at(url: &str) -> Result<Self, BoxError> {
+        let options: PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    let trusted = meta.idle_for < TRUSTED_IDLE;
+                    Ok(trusted || connection.ping().await.is_ok())
+                })
+            })
+            .connect_lazy_with(options.application_name("portal"));
+        let queue = AppendQueue::new(Arc::new(pool.clone()));
+        Ok(Self { pool, queue, appended: watch::channel(()).0, listening: Once::new() })
+    }
+
+    /// Brings the tables up to date.
+    ///
+    /// # Errors
+    /// When the database does not answer or a migration fails.
+    pub async fn migrate(&self) -> Result<(), BoxError> {
+        Ok(sqlx::migrate!("../migrations/postgres").run(&self.pool).await?)
+    }
+
+    /// The connections, for what else is kept beside the log.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+#[async_trait]
+impl AppendBatch for PgPool {
+    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Answer>, BatchError> {
+        let columns = Columns::of(batch);
+        let query = sqlx::query_as(
+            "SELECT request, outcome, last_position, \
+             (extract(epoch FROM appended_at) * 1000)::bigint FROM append_events(\
+             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        );
+        let rows: Vec<(i32, String, Option<i64>, Option<i64>)> = query
+            .bind(columns.command_requests)
+            .bind(columns.command_ids)
+            .bind(columns.fingerprints)
+            .bind(columns.stream_requests)
+            .bind(columns.stream_ids)
+            .bind(columns.expected_versions)
+            .bind(columns.event_requests)
+            .bind(columns.event_stream_ids)
+            .bind(columns.event_versions)
+            .bind(columns.event_ids)
+            .bind(columns.partitions)
+            .bind(columns.event_types)
+            .bind(columns.schema_versions)
+            .bind(columns.event_data)
+            .bind(columns.event_metadata)
+            .fetch_all(self)
+            .await
+            .map_err(batch_error)?;
+        answers(self, batch, rows).await
+    }
+}
+
+async fn answers(
+    pool: &PgPool,
+    batch: &[Append],
+    rows: Vec<(i32, String, Option<i64>, Option<i64>)>,
+) -> Result<Vec<Answer>, BatchError> {
+    let unanswered = || Err(AppendError::Log(LogError::Corrupt("no answer".into())));
+    let mut answers: Vec<Answer> = batch.iter().map(|_| unanswered()).collect();
+    for (request, outcome, position, millis) in rows {
+        let Some((append, slot)) =
+            usize::try_from(request).ok().and_then(|at| Some((batch.get(at)?, answers.get_mut(at)?)))
+        else {
+            continue;
+        };
+        *slot = match (outcome.as_str(), position, millis, &append.key) {
+            ("appended", Some(position), Some(millis), _) => Ok(Appended {
+                position: Position::new(position),
+                recorded_at: Timestamp::from_millis(millis),
+            }),
+            ("repeated", _, _, Some(key)) => match find_command(pool, &key.id).await {
+                Ok(Some(first)) => Err(AppendError::Repeated(first)),
+                Ok(None) => unanswered(),
+                Err(error) => Err(AppendError::Log(error)),
+            },
+            ("conflict", ..) => Err(AppendError::Conflict),
+            _ => unanswered(),
+        };
+    }
+    Ok(answers)
+}
+
+/// The arguments of `append_events`: a batch turned from requests into columns.
+#[derive(Default)]
+struct Columns<'a> {
+    command_requests: Vec<i32>,
+    command_ids: Vec<&'a str>,
+    fingerprints: Vec<&'a [u8]>,
+    stream_requests: Vec<i32>,
+    stream_ids: Vec<&'a str>,
+    expected_versions: Vec<i64>,
+    event_requests: Vec<i32>,
+    event_stream_ids: Vec<&'a str>,
+    event_versions: Vec<i64>,
+    event_ids: Vec<uuid::Uuid>,
+    partitions: Vec<String>,
+    event_types: Vec<&'a str>,
+    schema_versions: Vec<i16>,
+    event_data: Vec<&'a str>,
+    event_metadata: Vec<String>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a [Append]) -> Self {
+        let mut columns = Self::default();
+        for (request, append) in (0..).zip(batch) {
+            if let Some(key) = &append.key {
+                columns.command_requests.push(request);
+                columns.command_ids.push(&key.id);
+                columns.fingerprints.push(&key.fingerprint);
+            }
+            let metadata = serde_json::to_string(&append.metadata).unwrap_or_default();
+            for stream in &append.streams {
+                columns.add(request, stream, &metadata);
+            }
+        }
+        columns
+    }
+
+    fn add(&mut self, request: i32, stream: &'a super::StreamAppend, metadata: &str) {
+        self.stream_requests.push(request);
+        self.stream_ids.push(stream.stream_id.as_str());
+        self.expected_versions.push(stream.expected.get());
+        for (ahead, event) in (1..).zip(&stream.events) {
+            self.event_requests.push(request);
+            self.event_stream_ids.push(stream.stream_id.as_str());
+            self.event_versions.push(stream.expected.plus(ahead).get());
+            self.event_ids.push(event.event_id);
+            self.partitions.push(event.partition.to_string());
+            self.event_types.push(event.event_type);
+            self.schema_versions.push(i16::try_from(event.schema_version).unwrap_or(i16::MAX));
+            self.event_data.push(event.data.get());
+            self.event_metadata.push(metadata.to_owned());
+        }
+    }
+}
+
+async fn find_command(pool: &PgPool, id: &str) -> Result<Option<FirstAnswer>, LogError> {
+    let query = "SELECT fingerprint, stream_id, version, position FROM commands \
+                 WHERE command_id = $1";
+    let row: Option<StoredCommand> =
+        sqlx::query_as(query).bind(id).fetch_optional(pool).await.map_err(log_error)?;
+    row.map(first_answer).transpose()
+}
+
+#[async_trait]
+impl Dependency for PostgresEventLog {
+    async fn ping(&self) -> Result<(), BoxError> {
+        sqlx::query("SELECT 1 FROM relay_checkpoint").execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventReader for PostgresEventLog {
+    async fn read_after(
+        &self,
+        after: Position,
+        partition: Option<&Partition>,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let query = match partition {
+            None => sqlx::query_as(select_events!("WHERE position > $1 ORDER BY position LIMIT $2"))
+                .bind(after.get())
+                .bind(limit),
+            Some(partition) => sqlx::query_as(select_events!(
+                "WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3"
+            ))
+            .bind(partition.to_string())
+            .bind(after.get())
+            .bind(limit),
+        };
+        let rows: Vec<StoredEvent> = query.fetch_all(&self.pool).await.map_err(log_error)?;
+        recorded(rows)
+    }
+
+    async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError> {
+        let query =
+            sqlx::query_as(select_events!("WHERE stream_id = $1 ORDER BY version"));
+        let rows = query.bind(stream.as_str()).fetch_all(&self.pool).await.map_err(log_error)?;
+        recorded(rows)
+    }
+
+    async fn read_streams(
+        &self,
+        partition: &Partition,
+        after: Option<&StreamId>,
+        up_to: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let rows: Vec<StoredEvent> = sqlx::query_as(select_events!(
+            "WHERE partition = $1 AND position <= $2 AND stream_id IN (\
+             SELECT DISTINCT stream_id FROM events \
+             WHERE partition = $1 AND position <= $2 AND stream_id > $3 \
+             ORDER BY stream_id LIMIT $4) ORDER BY stream_id, version"
+        ))
+        .bind(partition.to_string())
+        .bind(up_to.get())
+        .bind(after.map_or("", StreamId::as_str))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(log_error)?;
+        recorded(rows)
+    }
+
+    async fn last_position(
+        &self,
+        partition: Option<&Partition>,
+        up_to: Position,
+    ) -> Result<Position, LogError> {
+        let query = match partition {
+            None => sqlx::query_scalar("SELECT max(position) FROM events WHERE position <= $1")
+                .bind(up_to.get()),
+            Some(partition) => sqlx::query_scalar(
+                "SELECT max(position) FROM events WHERE position <= $1 AND partition = $2",
+            )
+            .bind(up_to.get())
+            .bind(partition.to_string()),
+        };
+        let last: Option<i64> = query.fetch_one(&self.pool).await.map_err(log_error)?;
+        Ok(last.map_or(Position::START, Position::new))
+    }
+
+    fn appended(&self) -> watch::Receiver<()> {
+        self.listening.call_once(|| {
+            tokio::spawn(listen(self.pool.clone(), self.appended.clone()));
+        });
+        self.appended.subscribe()
+    }
+}
+
+/// Turns NOTIFY into `appended` for as long as somebody watches.
+async fn listen(pool: PgPool, appended: watch::Sender<()>) {
+    while !appended.is_closed() {
+        if let Err(error) = listen_once(&pool, &appended).await {
+            tracing::warn!(%error, "not woken by new events for now; polling");
+        }
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
+}
+
+async fn listen_once(pool: &PgPool, appended: &watch::Sender<()>) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen("portal_events").await?;
+    // Something may have been appended while nobody listened.
+    appended.send_replace(());
+    while listener.try_recv().await?.is_some() {
+        appended.send_replace(());
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl EventLog for PostgresEventLog {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.queue.append(append).await
+    }
+
+    async fn find_command(&self, id: &str) -> Result<Option<FirstAnswer>, LogError> {
+        find_command(&self.pool, id).await
+    }
+
+    async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, LogError> {
+        // Outside the pool: the lock lives as long as this connection and no longer.
+        let options = self.pool.connect_options();
+        let mut connection = PgConnection::connect_with(&options).await.map_err(log_error)?;
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(RELAY_LOCK);
+        let leads: bool = lock.fetch_one(&mut connection).await.map_err(log_error)?;
+        Ok(leads.then(|| Box::new(PostgresLeadership(connection)) as Box<dyn Leadership>))
+    }
+}
+
+struct PostgresLeadership(PgConnection);
+
+#[async_trait]
+impl Leadership for PostgresLeadership {
+    async fn checkpoint(&mut self) -> Result<Position, LogError> {
+        let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
+        query.fetch_one(&mut self.0).await.map(Position::new).map_err(log_error)
+    }
+
+    async fn save(&mut self, position: Position) -> Result<(), LogError> {
+        let query = sqlx::query("UPDATE relay_checkpoint SET position = $1");
+        query.bind(position.get()).execute(&mut self.0).await.map_err(log_error)?;
+        Ok(())
+    }
+}

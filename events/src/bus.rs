@@ -1,0 +1,96 @@
+//! The bus between the relay and the projectors: two ports and their adapters.
+//!
+//! The bus is a courier, not a store. It may repeat a message and, after a disaster, lose one: each
+//! message says which position came before it in its partition, so that a projector can tell, and
+//! fetch what is missing from the log. What the bus promises is in [`contract`], which runs against
+//! every adapter.
+
+pub mod in_process;
+pub mod rabbitmq;
+
+#[cfg(test)]
+mod contract;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::{BoxError, Dependency, Partition, Position, RecordedEvent};
+
+/// An event on its way to the projectors.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The event.
+    pub event: RecordedEvent,
+    /// The position before it in the same partition; [`Position::START`] for the first.
+    pub previous: Position,
+}
+
+/// Where one projection receives one partition. Durable: it collects messages while nobody
+/// receives.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Queue {
+    /// The view that is kept from it, such as `articles`.
+    pub projection: &'static str,
+    /// What it receives.
+    pub partition: Partition,
+}
+
+impl Queue {
+    /// The queues of a portal with these partitions: one each, named after the view it feeds.
+    #[must_use]
+    pub fn of(partition: &Partition) -> Self {
+        let projection = match partition {
+            Partition::News(_) => "articles",
+            Partition::Users => "users",
+        };
+        Self { projection, partition: partition.clone() }
+    }
+}
+
+/// `portal.articles.news.sports`, the name at the broker.
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "portal.{}.{}", self.projection, self.partition)
+    }
+}
+
+/// Why the bus did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The broker does not answer or refused; trying again may help.
+    #[error("the bus is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// No queue takes the routing key: declare the queues again, then publish again.
+    #[error("no queue takes {0}")]
+    Unroutable(String),
+}
+
+/// The sending side: the relay's.
+#[async_trait]
+pub trait EventPublisher: Dependency {
+    /// Makes sure that the queues are there. Nothing happens to one that exists.
+    async fn declare(&self, queues: &[Queue]) -> Result<(), BusError>;
+
+    /// Sends all messages, in order, and returns when the broker has taken responsibility for
+    /// every one of them. After an error any number of them may have been sent.
+    async fn publish(&self, messages: &[Message]) -> Result<(), BusError>;
+}
+
+/// The receiving side: the projectors'.
+#[async_trait]
+pub trait EventSubscriber: Dependency {
+    /// Starts to receive from a queue, which is declared if need be. Of several subscriptions to
+    /// one queue only the first receives; another takes over when it is dropped.
+    async fn subscribe(&self, queue: &Queue) -> Result<Box<dyn Subscription>, BusError>;
+}
+
+/// An open subscription. Dropping it gives back what was received and not acknowledged.
+#[async_trait]
+pub trait Subscription: Send {
+    /// Waits for at least one message and returns what has arrived, in order, boundedly many.
+    async fn receive(&mut self) -> Result<Vec<Message>, BusError>;
+
+    /// Everything received so far is done with and never delivered again.
+    async fn acknowledge(&mut self) -> Result<(), BusError>;
+}

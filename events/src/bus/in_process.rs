@@ -1,0 +1,143 @@
+//! The bus of the embedded wiring: queues in memory.
+//!
+//! Bounded without blocking: a full queue drops its oldest message, because one slow projector
+//! must not hold up the others, and what was dropped is seen as a gap and read from the log.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
+use crate::{BoxError, Dependency, Partition};
+
+/// Messages that wait in one queue at most; about 10 MiB at 5 KiB an article.
+const QUEUE_CAPACITY: usize = 2_048;
+/// Messages that one `receive` returns at most.
+const BATCH: usize = 512;
+
+/// Queues in this process's memory. Clones share them.
+#[derive(Clone, Default)]
+pub struct InProcessBus {
+    queues: Arc<Mutex<HashMap<Queue, Arc<MemoryQueue>>>>,
+}
+
+struct MemoryQueue {
+    waiting: Mutex<VecDeque<Message>>,
+    arrived: Notify,
+    single_consumer: Arc<Semaphore>,
+}
+
+impl InProcessBus {
+    fn queue(&self, queue: &Queue) -> Arc<MemoryQueue> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            Arc::new(MemoryQueue {
+                waiting: Mutex::default(),
+                arrived: Notify::new(),
+                single_consumer: Arc::new(Semaphore::new(1)),
+            })
+        };
+        Arc::clone(queues.entry(queue.clone()).or_insert_with(new))
+    }
+
+    fn bound_to(&self, partition: &Partition) -> Vec<Arc<MemoryQueue>> {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let bound = queues.iter().filter(|(queue, _)| &queue.partition == partition);
+        bound.map(|(_, queue)| Arc::clone(queue)).collect()
+    }
+}
+
+impl MemoryQueue {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Message>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Dependency for InProcessBus {
+    async fn ping(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventPublisher for InProcessBus {
+    async fn declare(&self, queues: &[Queue]) -> Result<(), BusError> {
+        queues.iter().for_each(|queue| drop(self.queue(queue)));
+        Ok(())
+    }
+
+    async fn publish(&self, messages: &[Message]) -> Result<(), BusError> {
+        for message in messages {
+            let bound = self.bound_to(&message.event.partition);
+            if bound.is_empty() {
+                return Err(BusError::Unroutable(message.event.routing_key()));
+            }
+            for queue in bound {
+                let mut waiting = queue.waiting();
+                if waiting.len() == QUEUE_CAPACITY {
+                    waiting.pop_front();
+                }
+                waiting.push_back(message.clone());
+                drop(waiting);
+                queue.arrived.notify_one();
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventSubscriber for InProcessBus {
+    async fn subscribe(&self, queue: &Queue) -> Result<Box<dyn Subscription>, BusError> {
+        let queue = self.queue(queue);
+        Ok(Box::new(MemorySubscription { queue, turn: None, received: Vec::new() }))
+    }
+}
+
+struct MemorySubscription {
+    queue: Arc<MemoryQueue>,
+    turn: Option<OwnedSemaphorePermit>,
+    received: Vec<Message>,
+}
+
+#[async_trait]
+impl Subscription for MemorySubscription {
+    async fn receive(&mut self) -> Result<Vec<Message>, BusError> {
+        if self.turn.is_none() {
+            let turn = Arc::clone(&self.queue.single_consumer).acquire_owned().await;
+            self.turn = Some(turn.map_err(|closed| BusError::Unavailable(closed.into()))?);
+        }
+        loop {
+            let arrived = self.queue.arrived.notified();
+            let batch: Vec<_> = {
+                let mut waiting = self.queue.waiting();
+                let count = waiting.len().min(BATCH);
+                waiting.drain(..count).collect()
+            };
+            if !batch.is_empty() {
+                self.received.extend_from_slice(&batch);
+                return Ok(batch);
+            }
+            arrived.await;
+        }
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), BusError> {
+        self.received.clear();
+        Ok(())
+    }
+}
+
+impl Drop for MemorySubscription {
+    fn drop(&mut self) {
+        let mut waiting = self.queue.waiting();
+        for message in self.received.drain(..).rev() {
+            waiting.push_front(message);
+        }
+        drop(waiting);
+        self.queue.arrived.notify_one();
+    }
+}

@@ -1,0 +1,262 @@
+//! The bus of the distributed wiring: RabbitMQ from 3.10.
+//!
+//! One durable topic exchange, one quorum queue per projection and partition with a single active
+//! consumer (so that order survives any number of query-stacks), a delivery limit, and one dead
+//! letter queue. A connection is made when it is first needed and again after it broke; the loops
+//! that use it own the back-off.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt};
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
+    BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
+use tokio::sync::Mutex;
+use tokio::time::{Duration, timeout};
+
+use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
+use crate::{BoxError, Dependency, Position, RecordedEvent};
+
+const EXCHANGE: &str = "portal.events";
+const DEAD_LETTERS: &str = "portal.dead-letters";
+const PREVIOUS_HEADER: &str = "portal-previous";
+/// Unacknowledged messages that the broker sends ahead to one consumer, and thus a batch's bound.
+const PREFETCH: u16 = 512;
+/// A message that came back this often goes to the dead letter queue; the projector has long read
+/// it from the log by then.
+const DELIVERY_LIMIT: i32 = 20;
+/// Dead letters are evidence, not data: the oldest make room.
+const DEAD_LETTERS_KEPT: i32 = 10_000;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const PERSISTENT: u8 = 2;
+
+/// A broker. Clones share the connection.
+#[derive(Clone)]
+pub struct RabbitMq {
+    uri: Arc<str>,
+    connection: Arc<Mutex<Option<Connection>>>,
+    publisher: Arc<Mutex<Option<Channel>>>,
+}
+
+impl From<lapin::Error> for BusError {
+    fn from(error: lapin::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl RabbitMq {
+    /// A broker at `amqp://user:password@host:port/vhost`. Nothing is connected yet.
+    #[must_use]
+    pub fn at(uri: &str) -> Self {
+        Self { uri: uri.into(), connection: Arc::default(), publisher: Arc::default() }
+    }
+
+    async fn channel(&self) -> Result<Channel, BusError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(open) = connection.as_ref().filter(|open| open.status().connected()) {
+            return Ok(open.create_channel().await?);
+        }
+        let name = ConnectionProperties::default().with_connection_name("portal".into());
+        let opening = Connection::connect(&self.uri, name);
+        let opened = timeout(CONNECT_TIMEOUT, opening)
+            .await
+            .map_err(|elapsed| BusError::Unavailable(elapsed.into()))??;
+        Ok(connection.insert(opened).create_channel().await?)
+    }
+}
+
+async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+    arguments.insert("x-dead-letter-exchange".into(), text(""));
+    arguments.insert("x-dead-letter-routing-key".into(), text(DEAD_LETTERS));
+    let name = queue.to_string();
+    let durable = QueueDeclareOptions::durable();
+    channel.queue_declare(name.as_str().into(), durable, arguments).await?;
+    let pattern = format!("{}.*", queue.partition);
+    let bind = QueueBindOptions::default();
+    let (name, pattern) = (name.as_str().into(), pattern.as_str().into());
+    channel.queue_bind(name, EXCHANGE.into(), pattern, bind, FieldTable::default()).await
+}
+
+async fn declare_exchange(channel: &Channel) -> Result<(), lapin::Error> {
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let none = FieldTable::default();
+    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, none).await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS_KEPT));
+    let durable = QueueDeclareOptions::durable();
+    channel.queue_declare(DEAD_LETTERS.into(), durable, arguments).await?;
+    Ok(())
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+#[async_trait]
+impl Dependency for RabbitMq {
+    async fn ping(&self) -> Result<(), BoxError> {
+        let channel = self.channel().await?;
+        channel.close(200, "ping".into()).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl EventPublisher for RabbitMq {
+    async fn declare(&self, queues: &[Queue]) -> Result<(), BusError> {
+        let channel = self.channel().await?;
+        declare_exchange(&channel).await?;
+        for queue in queues {
+            declare_queue(&channel, queue).await?;
+        }
+        Ok(channel.close(200, "declared".into()).await?)
+    }
+
+    async fn publish(&self, messages: &[Message]) -> Result<(), BusError> {
+        let mut publisher = self.publisher.lock().await;
+        // Taken out, so that after an error the next call starts with a fresh channel.
+        let channel = match publisher.take().filter(|channel| channel.status().connected()) {
+            Some(open) => open,
+            None => {
+                let channel = self.channel().await?;
+                channel.confirm_select(ConfirmSelectOptions::default()).await?;
+                channel
+            }
+        };
+        let mut in_flight = Vec::with_capacity(messages.len());
+        for message in messages {
+            in_flight.push(send(&channel, message).await?);
+        }
+        for (confirm, message) in in_flight.into_iter().zip(messages) {
+            let confirmation = confirm.await?;
+            let taken = confirmation.is_ack();
+            if confirmation.take_message().is_some() {
+                return Err(BusError::Unroutable(message.event.routing_key()));
+            }
+            if !taken {
+                let refused = format!("the broker refused position {}", message.event.position);
+                return Err(BusError::Unavailable(refused.into()));
+            }
+        }
+        *publisher = Some(channel);
+        Ok(())
+    }
+}
+
+async fn send(
+    channel: &Channel,
+    message: &Message,
+) -> Result<lapin::PublisherConfirm, BusError> {
+    let event = &message.event;
+    let body = serde_json::to_vec(event).map_err(|error| BusError::Unavailable(error.into()))?;
+    let mut headers = FieldTable::default();
+    headers.insert(PREVIOUS_HEADER.into(), AMQPValue::LongLongInt(message.previous.get()));
+    let properties = BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type("application/cloudevents+json".into())
+        .with_message_id(event.event_id.to_string().as_str().into())
+        .with_headers(headers);
+    let mandatory = BasicPublishOptions { mandatory: true, ..Default::default() };
+    let key = event.routing_key();
+    let (exchange, key) = (EXCHANGE.into(), key.as_str().into());
+    Ok(channel.basic_publish(exchange, key, mandatory, &body, properties).await?)
+}
+
+#[async_trait]
+impl EventSubscriber for RabbitMq {
+    async fn subscribe(&self, queue: &Queue) -> Result<Box<dyn Subscription>, BusError> {
+        let channel = self.channel().await?;
+        declare_exchange(&channel).await?;
+        declare_queue(&channel, queue).await?;
+        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+        let name = queue.to_string();
+        let options = BasicConsumeOptions::default();
+        let (queue, tag) = (name.as_str().into(), "".into());
+        let consumer = channel.basic_consume(queue, tag, options, FieldTable::default()).await?;
+        Ok(Box::new(RabbitSubscription { channel, consumer, last_tag: None }))
+    }
+}
+
+struct RabbitSubscription {
+    channel: Channel,
+    consumer: Consumer,
+    last_tag: Option<u64>,
+}
+
+impl RabbitSubscription {
+    /// A message that is not ours is rejected to the dead letter queue: no retry makes it ours.
+    async fn take(&mut self, delivery: lapin::message::Delivery) -> Result<Option<Message>, BusError> {
+        match read(&delivery) {
+            Ok(message) => {
+                self.last_tag = Some(delivery.delivery_tag);
+                Ok(Some(message))
+            }
+            Err(error) => {
+                tracing::error!(error = %error, key = %delivery.routing_key, "a message that is no event was put aside");
+                delivery.acker.reject(BasicRejectOptions { requeue: false }).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn read(delivery: &lapin::message::Delivery) -> Result<Message, serde_json::Error> {
+    let event: RecordedEvent = serde_json::from_slice(&delivery.data)?;
+    let headers = delivery.properties.headers().as_ref();
+    let previous = headers.and_then(|headers| headers.inner().get(PREVIOUS_HEADER));
+    let previous = match previous {
+        Some(AMQPValue::LongLongInt(position)) => Position::new(*position),
+        // Without the header nothing is known of what came before: let the projector look.
+        _ => Position::END,
+    };
+    Ok(Message { event, previous })
+}
+
+#[async_trait]
+impl Subscription for RabbitSubscription {
+    async fn receive(&mut self) -> Result<Vec<Message>, BusError> {
+        let mut batch = Vec::new();
+        while batch.len() < usize::from(PREFETCH) {
+            let next = if batch.is_empty() {
+                self.consumer.next().await
+            } else {
+                match self.consumer.next().now_or_never() {
+                    Some(next) => next,
+                    None => break,
+                }
+            };
+            let Some(delivery) = next else {
+                return Err(BusError::Unavailable("the broker ended the subscription".into()));
+            };
+            batch.extend(self.take(delivery?).await?);
+        }
+        Ok(batch)
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), BusError> {
+        if let Some(tag) = self.last_tag.take() {
+            self.channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for RabbitSubscription {
+    fn drop(&mut self) {
+        // Closing the channel gives the unacknowledged messages back and lets the next consumer in.
+        let channel = self.channel.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { channel.close(200, "unsubscribed".into()).await });
+        }
+    }
+}

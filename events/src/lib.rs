@@ -1,0 +1,19 @@
+//! What happened, and how it travels: the domain events, the envelope in which they are recorded,
+//! and the ports through which the rest of the portal reads and carries them.
+//!
+//! Invariant: nothing here decides anything. Rules live in the command-stack, views in the
+//! query-stack; this crate is the language they share, so it depends on neither.
+
+pub mod bus;
+mod envelope;
+mod ids;
+pub mod news;
+mod reader;
+mod upcast;
+pub mod user;
+
+pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, RecordedEvent, Stamp};
+pub use ids::{
+    ArticleId, Category, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version,
+};
+pub use reader::{BoxError, Dependency, EventReader, LogError};

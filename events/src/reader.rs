@@ -1,0 +1,69 @@
+//! Reading the log: the port that the query-stack and the tools see. Appending is the
+//! command-stack's alone.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::{Partition, Position, RecordedEvent, StreamId};
+
+/// An error of a driver, kept as the source of ours.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The database does not answer now; trying again later may help.
+    #[error("the event log is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// What the log holds cannot be an event; trying again will not help.
+    #[error("the event log is corrupt")]
+    Corrupt(#[source] BoxError),
+}
+
+/// A server that we depend on, for the health checks.
+#[async_trait]
+pub trait Dependency: Send + Sync {
+    /// One cheap round trip.
+    ///
+    /// # Errors
+    /// The driver's, when the server does not answer.
+    async fn ping(&self) -> Result<(), BoxError>;
+}
+
+/// Read access to the event log.
+#[async_trait]
+pub trait EventReader: Dependency {
+    /// The events after a position, in order, at most `limit`; of one partition or of all.
+    /// An event that is visible never gets an earlier one beside it later: whoever has read up to
+    /// a position has read everything up to it.
+    async fn read_after(
+        &self,
+        after: Position,
+        partition: Option<&Partition>,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// All events of a stream, in order. Streams are short (an article's life), so no paging.
+    async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// The events of a partition up to a position, ordered by stream and version, after a whole
+    /// stream, for at most `limit` streams: what folds stream by stream in bounded memory.
+    async fn read_streams(
+        &self,
+        partition: &Partition,
+        after: Option<&StreamId>,
+        up_to: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError>;
+
+    /// The last position of a partition, or of the log, that is not above `up_to`;
+    /// [`Position::START`] when there is none.
+    async fn last_position(
+        &self,
+        partition: Option<&Partition>,
+        up_to: Position,
+    ) -> Result<Position, LogError>;
+
+    /// Changes whenever the log may have grown. A hint, not a promise: poll as well, slowly.
+    fn appended(&self) -> watch::Receiver<()>;
+}

@@ -1,0 +1,3 @@
+//! The read side.
+
+pub mod view_store;

@@ -1,0 +1,203 @@
+//! Where views are kept: the port and its adapters. A view is one projection of one partition
+//! (`articles` of `news.sports`); it is a set of JSON documents and a checkpoint.
+//!
+//! Invariants, proved by `contract` on every adapter:
+//! - A change of documents and the checkpoint that covers it become visible together, and only if
+//!   the checkpoint still is where the writer believes: of two writers one gets [`ApplyError::Moved`].
+//! - A rebuild writes a generation that no reader sees until the switch, and the switch happens
+//!   only if the new generation is not behind the live one.
+
+mod mongodb;
+mod sqlite;
+
+#[cfg(test)]
+mod contract;
+
+use std::fmt;
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use events::{BoxError, Dependency, Partition, Position, Timestamp, Version};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use self::mongodb::MongoViewStore;
+pub use self::sqlite::SqliteViewStore;
+
+/// Which view.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct View {
+    /// What is kept: `articles`, `users`.
+    pub projection: &'static str,
+    /// Of which part of the log.
+    pub partition: Partition,
+}
+
+/// `articles_sports`, `users`: the stem of its collection's name.
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.partition {
+            Partition::News(category) => write!(f, "{}_{category}", self.projection),
+            Partition::Users => f.write_str(self.projection),
+        }
+    }
+}
+
+/// How far one generation of a view has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Which set of documents; counts from 1 and is never used twice.
+    pub generation: i64,
+    /// Every event of the partition up to here is in the documents.
+    pub position: Position,
+}
+
+/// The generations of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewState {
+    /// What readers see and the projector writes.
+    pub live: Checkpoint,
+    /// What was live before the last switch, kept for a rollback.
+    pub previous: Option<Checkpoint>,
+    /// What a rebuild writes.
+    pub building: Option<Checkpoint>,
+}
+
+/// One document of a view.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The aggregate.
+    pub id: Uuid,
+    /// The version of the last event that is in it.
+    pub version: Version,
+    /// Where it stands in lists, newest first; `None`: in no list.
+    pub listed_at: Option<Timestamp>,
+    /// A JSON object: what readers get.
+    pub body: Value,
+}
+
+/// A place in a list: just after the document with this time and id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListPlace {
+    /// Its `listed_at`.
+    pub listed_at: Timestamp,
+    /// Its id; breaks ties.
+    pub id: Uuid,
+}
+
+/// Which documents of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Only those whose `body.tags` contain it.
+    pub tag: Option<String>,
+    /// Only those whose `body.author_id` is it.
+    pub author_id: Option<Uuid>,
+    /// Only those after this place, in the order of the list.
+    pub after: Option<ListPlace>,
+}
+
+/// The store does not answer or refused; trying again may help.
+#[derive(Debug, thiserror::Error)]
+#[error("the view store is unavailable")]
+pub struct Unavailable(#[source] pub BoxError);
+
+/// Why a change was not applied. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The generation is no longer in its slot, or its checkpoint is elsewhere: read the state
+    /// again. Somebody else wrote, or a rebuild switched.
+    #[error("another writer moved the checkpoint")]
+    Moved,
+    /// See [`Unavailable`]; the change may have been applied all the same.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Which generation of a view a writer writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// What readers see.
+    Live,
+    /// What a rebuild prepares.
+    Building,
+}
+
+/// A store of views.
+#[async_trait]
+pub trait ViewStore: Dependency {
+    /// The generations of a view. One that was never written has an empty live generation 1,
+    /// which is created here, with what lists need to be fast.
+    async fn state(&self, view: &View) -> Result<ViewState, Unavailable>;
+
+    /// Replaces or inserts the documents in the generation that is in the slot, and moves its
+    /// checkpoint from `from` to `to`, all at once and durably (a majority of replicas).
+    async fn apply(
+        &self,
+        view: &View,
+        slot: Slot,
+        from: Checkpoint,
+        to: Position,
+        documents: &[Document],
+    ) -> Result<(), ApplyError>;
+
+    /// Those of the documents that exist, in any order.
+    async fn documents(
+        &self,
+        view: &View,
+        generation: i64,
+        ids: &[Uuid],
+    ) -> Result<Vec<Document>, Unavailable>;
+
+    /// The listed documents that pass the filter, newest first, ties by descending id, at most
+    /// `limit`, each without the field `content` of its body.
+    async fn list(
+        &self,
+        view: &View,
+        generation: i64,
+        filter: &ListFilter,
+        limit: usize,
+    ) -> Result<Vec<Document>, Unavailable>;
+
+    /// Up to `limit` documents in ascending order of id after `after`.
+    async fn scan(
+        &self,
+        view: &View,
+        generation: i64,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Document>, Unavailable>;
+
+    /// Starts an empty generation in the slot `building`. One that was there is dropped, and
+    /// whoever still writes it gets [`ApplyError::Moved`].
+    async fn begin_rebuild(&self, view: &View) -> Result<Checkpoint, Unavailable>;
+
+    /// Puts the previous generation into the slot `building`, so that it can catch up before it
+    /// is live again. `None` when there is no previous one.
+    async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable>;
+
+    /// Makes `building` live if it still is at this checkpoint and the live generation is not
+    /// beyond it; what was live becomes `previous`, and what was `previous` is dropped.
+    /// [`ApplyError::Moved`] when not: catch up and try again.
+    async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError>;
+}
+
+/// The address of a view store: `sqlite:PATH` or `mongodb://…/database`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ViewStoreUrl {
+    /// A file; created when missing.
+    Sqlite(String),
+    /// A replica set.
+    Mongo(String),
+}
+
+impl FromStr for ViewStoreUrl {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        match url.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.to_owned())),
+            Some(("mongodb" | "mongodb+srv", _)) => Ok(Self::Mongo(url.to_owned())),
+            _ => Err("a view store is sqlite:PATH or mongodb://HOST/DATABASE".to_owned()),
+        }
+    }
+}

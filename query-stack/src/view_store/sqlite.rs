@@ -1,0 +1,264 @@
+//! The view store of the embedded wiring: one SQLite file.
+//!
+//! Writers take the file's single write lock before they look at a checkpoint (`BEGIN IMMEDIATE`),
+//! so that what they saw still holds when they write. Readers see the last commit and never wait.
+
+mod generations;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use events::{BoxError, Dependency, Position, Timestamp, Version};
+use serde_json::Value;
+use sqlx::sqlite::{
+    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::types::Json;
+use sqlx::{SqliteConnection, Transaction};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
+use super::{
+    ApplyError, Checkpoint, Document, ListFilter, Slot, Unavailable, View, ViewState, ViewStore,
+};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/views");
+
+/// Readers; writers wait for each other anyway.
+const CONNECTIONS: u32 = 4;
+/// How long a writer waits for the write lock: another process may drop a large generation.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A file. Clones share the connections.
+#[derive(Clone)]
+pub struct SqliteViewStore {
+    pool: SqlitePool,
+}
+
+type Row = (Hyphenated, i64, Option<i64>, Json<Value>);
+
+impl From<sqlx::Error> for Unavailable {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<sqlx::Error> for ApplyError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl SqliteViewStore {
+    /// The file at a path; created when missing, and brought to the newest schema.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or written, or comes from a newer portal.
+    pub async fn at(path: &str) -> Result<Self, BoxError> {
+        // NORMAL: a power cut may lose the newest commits, but a commit holds documents and their
+        // checkpoint, so the events that were in them are applied again.
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(BUSY_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        let store = Self { pool };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Under the write lock: sqlx takes none on SQLite, and two processes may open a new file.
+    async fn migrate(&self) -> Result<(), BoxError> {
+        let mut transaction = self.write().await?;
+        MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+#[async_trait]
+impl Dependency for SqliteViewStore {
+    async fn ping(&self) -> Result<(), BoxError> {
+        sqlx::query("SELECT EXISTS (SELECT 1 FROM views)").execute(&self.pool).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ViewStore for SqliteViewStore {
+    async fn state(&self, view: &View) -> Result<ViewState, Unavailable> {
+        let name = view.to_string();
+        if let Some(known) = generations::find(&self.pool, &name).await? {
+            return Ok(known.state);
+        }
+        let mut transaction = self.write().await?;
+        let new = generations::find_or_insert(&mut transaction, &name).await?;
+        transaction.commit().await?;
+        Ok(new.state)
+    }
+
+    async fn apply(
+        &self,
+        view: &View,
+        slot: Slot,
+        from: Checkpoint,
+        to: Position,
+        documents: &[Document],
+    ) -> Result<(), ApplyError> {
+        let name = view.to_string();
+        let mut transaction = self.write().await?;
+        generations::move_checkpoint(&mut transaction, &name, slot, from, to).await?;
+        for document in documents {
+            put(&mut transaction, &name, from.generation, document).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn documents(
+        &self,
+        view: &View,
+        generation: i64,
+        ids: &[Uuid],
+    ) -> Result<Vec<Document>, Unavailable> {
+        let rows = sqlx::query_as(
+            "SELECT id, version, listed_at, body FROM documents
+             WHERE view = ? AND generation = ? AND id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(view.to_string())
+        .bind(generation)
+        .bind(Json(ids));
+        Ok(collect(rows.fetch_all(&self.pool).await?))
+    }
+
+    async fn list(
+        &self,
+        view: &View,
+        generation: i64,
+        filter: &ListFilter,
+        limit: usize,
+    ) -> Result<Vec<Document>, Unavailable> {
+        let (before, before_id) = match filter.after {
+            Some(place) => (place.listed_at.millis(), place.id),
+            None => (i64::MAX, Uuid::max()),
+        };
+        let rows = sqlx::query_as(
+            "SELECT id, version, listed_at, json_remove(body, '$.content') FROM documents
+             WHERE view = ?1 AND generation = ?2 AND listed_at IS NOT NULL
+               AND (listed_at, id) < (?3, ?4)
+               AND (?5 IS NULL
+                    OR EXISTS (SELECT 1 FROM json_each(documents.body, '$.tags') WHERE value = ?5))
+               AND (?6 IS NULL OR json_extract(body, '$.author_id') = ?6)
+             ORDER BY listed_at DESC, id DESC LIMIT ?7",
+        )
+        .bind(view.to_string())
+        .bind(generation)
+        .bind(before)
+        .bind(before_id.hyphenated())
+        .bind(filter.tag.as_deref())
+        .bind(filter.author_id.map(Uuid::hyphenated))
+        .bind(rows_at_most(limit));
+        Ok(collect(rows.fetch_all(&self.pool).await?))
+    }
+
+    async fn scan(
+        &self,
+        view: &View,
+        generation: i64,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<Document>, Unavailable> {
+        let rows = sqlx::query_as(
+            "SELECT id, version, listed_at, body FROM documents
+             WHERE view = ? AND generation = ? AND id > ? ORDER BY id LIMIT ?",
+        )
+        .bind(view.to_string())
+        .bind(generation)
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(rows_at_most(limit));
+        Ok(collect(rows.fetch_all(&self.pool).await?))
+    }
+
+    async fn begin_rebuild(&self, view: &View) -> Result<Checkpoint, Unavailable> {
+        let name = view.to_string();
+        let mut transaction = self.write().await?;
+        let known = generations::find_or_insert(&mut transaction, &name).await?;
+        let generation = known.last_generation + 1;
+        let begun = Checkpoint { generation, position: Position::START };
+        let after = ViewState { building: Some(begun), ..known.state };
+        generations::change(&mut transaction, &name, known.state, after).await?;
+        transaction.commit().await?;
+        Ok(begun)
+    }
+
+    async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable> {
+        let name = view.to_string();
+        let mut transaction = self.write().await?;
+        let before = generations::find_or_insert(&mut transaction, &name).await?.state;
+        if before.previous.is_some() {
+            let after = ViewState { building: before.previous, previous: None, ..before };
+            generations::change(&mut transaction, &name, before, after).await?;
+            transaction.commit().await?;
+        }
+        Ok(before.previous)
+    }
+
+    async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError> {
+        let name = view.to_string();
+        let mut transaction = self.write().await?;
+        let before = generations::find_or_insert(&mut transaction, &name).await?.state;
+        if before.building != Some(building) || before.live.position > building.position {
+            return Err(ApplyError::Moved);
+        }
+        let after = ViewState { live: building, previous: Some(before.live), building: None };
+        generations::change(&mut transaction, &name, before, after).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+async fn put(
+    connection: &mut SqliteConnection,
+    name: &str,
+    generation: i64,
+    document: &Document,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO documents (view, generation, id, version, listed_at, body)
+         VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET
+             version = excluded.version, listed_at = excluded.listed_at, body = excluded.body",
+    )
+    .bind(name)
+    .bind(generation)
+    .bind(document.id.hyphenated())
+    .bind(document.version.get())
+    .bind(document.listed_at.map(Timestamp::millis))
+    .bind(Json(&document.body))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn collect(rows: Vec<Row>) -> Vec<Document> {
+    let document = |(id, version, listed_at, Json(body)): Row| Document {
+        id: id.into(),
+        version: Version::new(version),
+        listed_at: listed_at.map(Timestamp::from_millis),
+        body,
+    };
+    rows.into_iter().map(document).collect()
+}
+
+fn rows_at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -5,9 +5,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["portal/v1/queries.proto"], ["."])?;
     tonic_prost_build::configure()
         .build_transport(false)
-        // The messages are the resources of the public API: what a query-stack answers is what the
-        // orchestrator sends to readers, without a copy into a third type.
-        .type_attribute(".", "#[derive(serde::Serialize)]")
+        // The messages are the resources of the public API: the documents of the views are read
+        // into them, and the orchestrator writes them to readers, without a third type between.
+        .type_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]")
         .compile_fds(files)?;
     Ok(())
 }

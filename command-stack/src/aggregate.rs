@@ -17,8 +17,10 @@ pub trait Aggregate: Sized + Send + 'static {
     ///
     /// # Errors
     /// The rule that forbids it.
-    fn decide(state: Option<&Self>, command: &Self::Command)
-    -> Result<Vec<Self::Event>, Self::Error>;
+    fn decide(
+        state: Option<&Self>,
+        command: &Self::Command,
+    ) -> Result<Vec<Self::Event>, Self::Error>;
 
     /// The state after an event.
     ///

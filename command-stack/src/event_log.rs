@@ -12,9 +12,7 @@ mod contract;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use events::{
-    EventReader, LogError, Metadata, NewEvent, Position, StreamId, Timestamp, Version,
-};
+use events::{EventReader, LogError, Metadata, NewEvent, Position, StreamId, Timestamp, Version};
 
 pub use self::postgres::PostgresEventLog;
 pub use self::sqlite::SqliteEventLog;

@@ -16,7 +16,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use events::{Actor, Category, LogError, Metadata, Position, Version};
 use proto::conventions::{
-    self, BODY_LIMIT, EntityTags, PORTAL_POSITION, etag, request_id, traceparent,
+    self, BODY_LIMIT, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness, request_id,
+    traceparent,
 };
 use proto::{FieldError, Problem};
 use serde::Serialize;
@@ -30,7 +31,7 @@ use crate::command_handler::{CommandError, CommandHandler, Context, Handled, Tar
 use crate::credentials::CredentialStore;
 use crate::event_log::{CommandKey, EventLog};
 
-pub use self::news::{NewArticle, parse_article};
+pub use self::news::{NewArticle, NewStatus, parse_article};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -58,11 +59,10 @@ impl Commands {
     /// The endpoints, and the health checks.
     pub fn router(self) -> Router {
         let log = Arc::clone(&self.log);
-        let ready = get(async move || conventions::readiness(&[("event log", &*log)]).await);
+        let ready = get(async move || readiness(&[("event log", Need::Vital, &*log)]).await);
         let commands = Router::new().merge(news::routes()).merge(users::routes()).with_state(self);
-        let health = Router::new()
-            .route("/health/live", get(async || axum::Json(json!({"status": "live"}))))
-            .route("/health/ready", ready);
+        let health =
+            Router::new().route("/health/live", get(liveness)).route("/health/ready", ready);
         conventions::follow(commands.merge(health))
     }
 
@@ -120,10 +120,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
 fn context(parts: &Parts, body: &Bytes) -> Result<Context, Problem> {
     let key = match parts.headers.get(IDEMPOTENCY_KEY) {
         None => None,
-        Some(value) => Some(CommandKey {
-            id: idempotency_key(value)?,
-            fingerprint: fingerprint(parts, body),
-        }),
+        Some(value) => {
+            Some(CommandKey { id: idempotency_key(value)?, fingerprint: fingerprint(parts, body) })
+        }
     };
     let metadata = Metadata {
         actor: Actor::Anonymous,
@@ -172,9 +171,9 @@ fn parse_json<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut reader);
-    parsed.map_err(explain_json).and_then(|value| {
-        reader.end().map_err(|error| malformed_json(&error)).map(|()| value)
-    })
+    parsed
+        .map_err(explain_json)
+        .and_then(|value| reader.end().map_err(|error| malformed_json(&error)).map(|()| value))
 }
 
 fn malformed_json(error: &serde_json::Error) -> Problem {
@@ -210,7 +209,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 }
 
 /// The answer to a command that was carried out.
-fn answer<T: Serialize>(status: StatusCode, version: Version, position: Position, body: &T) -> Response {
+fn answer<T: Serialize>(
+    status: StatusCode,
+    version: Version,
+    position: Position,
+    body: &T,
+) -> Response {
     let mut response = (status, axum::Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(ETAG, etag(version));

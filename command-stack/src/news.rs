@@ -11,9 +11,7 @@ use events::news::{
     Article, ArticleCorrected, ArticleDrafted, ArticlePublished, ArticleRetracted, ArticleRevised,
     ArticleStatus, ArticleText, NewsEvent,
 };
-use events::{
-    ArticleId, BoxError, Category, DomainEvent, Stamp, StreamId, UserId, Version,
-};
+use events::{ArticleId, BoxError, Category, DomainEvent, Stamp, StreamId, UserId, Version};
 use uuid::Uuid;
 
 use crate::aggregate::Aggregate;
@@ -136,8 +134,7 @@ impl Aggregate for Article {
 fn change_article(article: &Article, change: Change) -> Result<Vec<NewsEvent>, NewsError> {
     use ArticleStatus::{Draft, Published, Retracted};
     let category = article.category.clone();
-    let refused =
-        |command| NewsError::IllegalTransition { status: article.status, command };
+    let refused = |command| NewsError::IllegalTransition { status: article.status, command };
     let event = match (article.status, change) {
         (Draft, Change::PublishDraft) => NewsEvent::Published(ArticlePublished {
             category,
@@ -149,9 +146,7 @@ fn change_article(article: &Article, change: Change) -> Result<Vec<NewsEvent>, N
         (Draft | Published, Change::Text { text, .. }) if text == article.text => {
             return Ok(Vec::new());
         }
-        (Draft, Change::Text { text, .. }) => {
-            NewsEvent::Revised(ArticleRevised { category, text })
-        }
+        (Draft, Change::Text { text, .. }) => NewsEvent::Revised(ArticleRevised { category, text }),
         (Published, Change::Text { text, correction_note }) => {
             let note = correction_note.ok_or(NewsError::MissingNote)?;
             NewsEvent::Corrected(ArticleCorrected { category, text, note })

@@ -60,7 +60,10 @@ impl Relay {
                 match self.lead().await {
                     Ok(()) => tracing::debug!("another relay leads"),
                     Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "relay starts over");
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "relay starts over"
+                        );
                     }
                 }
                 sleep(PAUSE).await;

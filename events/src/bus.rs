@@ -12,6 +12,7 @@ pub mod rabbitmq;
 mod contract;
 
 use std::fmt;
+use std::str::FromStr;
 
 use async_trait::async_trait;
 
@@ -93,4 +94,25 @@ pub trait Subscription: Send {
 
     /// Everything received so far is done with and never delivered again.
     async fn acknowledge(&mut self) -> Result<(), BusError>;
+}
+
+/// The address of a bus: `in-process:` or `amqp://…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BusUrl {
+    /// Queues in this process's memory.
+    InProcess,
+    /// A broker, RabbitMQ from 3.10.
+    Amqp(String),
+}
+
+impl FromStr for BusUrl {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        match url.split_once(':') {
+            Some(("in-process", "")) => Ok(Self::InProcess),
+            Some(("amqp", rest)) if rest.starts_with("//") => Ok(Self::Amqp(url.to_owned())),
+            _ => Err("a bus is in-process: or amqp://USER:PASSWORD@HOST/VHOST".to_owned()),
+        }
+    }
 }

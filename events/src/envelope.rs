@@ -218,7 +218,11 @@ impl RecordedEvent {
     /// # Errors
     /// When the stream is not one of an aggregate.
     pub fn stamp(&self) -> Result<Stamp, InvalidId> {
-        Ok(Stamp { id: self.stream_id.aggregate_id()?, version: self.version, at: self.recorded_at })
+        Ok(Stamp {
+            id: self.stream_id.aggregate_id()?,
+            version: self.version,
+            at: self.recorded_at,
+        })
     }
 
     /// The routing key on the bus: `<partition>.<event>`, such as `news.sports.article_published`.

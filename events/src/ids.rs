@@ -14,7 +14,9 @@ use uuid::Uuid;
 pub struct InvalidId(String, &'static str);
 
 /// The place of an event in the whole log. The first event has position 1; positions have no gaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Position(i64);
 
@@ -55,7 +57,9 @@ impl FromStr for Position {
 }
 
 /// The place of an event in its stream. The first event has version 1; versions have no gaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Version(i64);
 

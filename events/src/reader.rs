@@ -64,6 +64,10 @@ pub trait EventReader: Dependency {
         up_to: Position,
     ) -> Result<Position, LogError>;
 
+    /// What is incomplete, in words: positions that are missing, streams whose versions have holes.
+    /// Empty in a log that is whole; at most a few of each.
+    async fn gaps(&self) -> Result<Vec<String>, LogError>;
+
     /// Changes whenever the log may have grown. A hint, not a promise: poll as well, slowly.
     fn appended(&self) -> watch::Receiver<()>;
 }

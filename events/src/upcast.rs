@@ -56,9 +56,9 @@ pub(crate) fn decode(
         }
         json = Cow::Owned(serde_json::to_string(&object).map_err(malformed)?);
     }
-    typed(event_type, &json).map_err(malformed)?.ok_or_else(|| {
-        DecodeError::UnknownType(event_type.to_owned())
-    })
+    typed(event_type, &json)
+        .map_err(malformed)?
+        .ok_or_else(|| DecodeError::UnknownType(event_type.to_owned()))
 }
 
 fn typed(event_type: &str, json: &str) -> Result<Option<DomainEvent>, serde_json::Error> {

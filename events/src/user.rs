@@ -78,11 +78,9 @@ impl User {
             (Some(user), UserEvent::Renamed(UserRenamed { name })) => {
                 Ok(Self { name, version: stamp.version, updated_at: stamp.at, ..user })
             }
-            (None, UserEvent::Renamed(_)) => Err(OutOfOrder {
-                event_type,
-                version: stamp.version,
-                before: "no user".to_owned(),
-            }),
+            (None, UserEvent::Renamed(_)) => {
+                Err(OutOfOrder { event_type, version: stamp.version, before: "no user".to_owned() })
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use events::news::{ArticlePublished, ArticleText, NewsEvent};
 use events::{
-    Actor, DecodeError, DomainEvent, Metadata, Partition, Position, RecordedEvent,
-    StreamId, Timestamp, Version,
+    Actor, DecodeError, DomainEvent, Metadata, Partition, Position, RecordedEvent, StreamId,
+    Timestamp, Version,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;

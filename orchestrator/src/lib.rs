@@ -1,1 +1,91 @@
-//! x
+//! The one public door: composes what readers get from the query-stacks, and hands commands on to
+//! the command-stack.
+//!
+//! Invariant: it keeps nothing that could be lost. Everything it answers comes from the services
+//! behind it, each asked with a deadline.
+
+mod articles;
+mod commands;
+mod home;
+mod list;
+mod queries;
+pub mod upstream;
+mod users;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use events::Category;
+use futures::future::join_all;
+use proto::conventions::{self, Need, health_report, liveness};
+use serde_json::{Value, json};
+
+use crate::commands::forward;
+use crate::queries::QueryStacks;
+use crate::upstream::Upstream;
+
+/// The public door.
+#[derive(Clone)]
+pub struct Orchestrator {
+    queries: Arc<QueryStacks>,
+    commands: Upstream,
+}
+
+impl Orchestrator {
+    /// A door to this command-stack and to the query-stack of each category.
+    #[must_use]
+    pub fn new(commands: Upstream, queries: Vec<(Category, Upstream)>) -> Self {
+        Self { queries: Arc::new(QueryStacks::new(queries)), commands }
+    }
+
+    /// All public routes. What is no query of ours is the command-stack's to answer.
+    pub fn router(self) -> Router {
+        let router = Router::new()
+            .route("/", get(index))
+            .route("/v1/home", get(home::get))
+            .route("/v1/categories", get(categories))
+            .route("/v1/news", get(articles::list_all))
+            .route("/v1/news/{category}", get(articles::list).post(forward))
+            .route("/v1/news/{category}/{id}", get(articles::get).put(forward))
+            .route("/v1/users/{id}", get(users::get).put(forward))
+            .route("/v1/{*rest}", any(forward))
+            .route("/health/live", get(liveness))
+            .route("/health/ready", get(ready))
+            .with_state(self);
+        conventions::follow(router)
+    }
+}
+
+/// For who opens the address in a browser.
+async fn index() -> Json<Value> {
+    Json(json!({
+        "home": "/v1/home",
+        "news": "/v1/news",
+        "categories": "/v1/categories",
+        "health": "/health/ready",
+    }))
+}
+
+async fn categories(State(portal): State<Orchestrator>) -> Json<Value> {
+    let item =
+        |category: &Category| json!({"category": category, "url": format!("/v1/news/{category}")});
+    let items: Vec<_> = portal.queries.categories().map(item).collect();
+    Json(json!({"items": items, "next": null}))
+}
+
+/// The door works as long as something behind it does, so nothing behind it is vital by itself.
+async fn ready(State(portal): State<Orchestrator>) -> Response {
+    let upstreams = [&portal.commands].into_iter().chain(portal.queries.upstreams());
+    let states = join_all(
+        upstreams
+            .map(|upstream| async { (upstream.name(), Need::Useful, upstream.is_ready().await) }),
+    );
+    let mut states = states.await;
+    if states.iter().all(|(_, _, up)| !up) {
+        states.iter_mut().for_each(|(_, need, _)| *need = Need::Vital);
+    }
+    health_report(&states)
+}

@@ -1,1 +1,60 @@
-fn main(){}
+//! The `portal` binary: reads the settings, wires adapters to ports, and runs what was asked for.
+//! No business rule lives here.
+
+mod progress;
+mod serve;
+mod services;
+mod settings;
+mod tools;
+mod wiring;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{Cli, Settings, Task};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(&cli.settings);
+    match run(cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("portal: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Text for a person at a terminal, JSON for whoever collects logs.
+fn log_to_stderr(settings: &Settings) {
+    let filter = EnvFilter::new(&settings.log);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        subscriber.init();
+    } else {
+        subscriber.json().init();
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    let settings = cli.settings;
+    let done = |()| ExitCode::SUCCESS;
+    match cli.command {
+        None => services::portal(settings).await.map(done),
+        Some(Task::CommandStack) => services::command_stack(settings).await.map(done),
+        Some(Task::QueryStack) => services::query_stack(settings).await.map(done),
+        Some(Task::Orchestrator) => services::orchestrator(settings).await.map(done),
+        Some(Task::Relay) => services::relay(settings).await.map(done),
+        Some(Task::Replay(arguments)) => tools::replay::run(settings, arguments).await,
+        Some(Task::Events(arguments)) => tools::events::run(settings, arguments).await.map(done),
+        Some(Task::Verify) => tools::verify::run(settings).await,
+        Some(Task::Import(arguments)) => tools::import::run(settings, arguments).await,
+        Some(Task::Migrate) => wiring::migrate(&settings).await.map(done),
+        Some(Task::Health) => services::health(&settings).await,
+    }
+}

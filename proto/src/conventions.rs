@@ -7,15 +7,20 @@ use axum::http::header::{ALLOW, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
-use axum::{Router, middleware};
-use events::{BoxError, Position, Version};
+use axum::{Json, Router, middleware};
+use events::{Dependency, Position, Version};
+use futures::future::join_all;
+use serde_json::json;
+use tokio::time::{Duration, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::Problem;
 
 /// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// One id per request, given by the client or by us, on every answer and in every log line.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Where in the log a command's last event stands.
@@ -112,14 +117,17 @@ pub fn follow(router: Router) -> Router {
 
 async fn name_request(mut request: Request, next: Next) -> Response<Body> {
     let given = request.headers().get(REQUEST_ID);
-    let acceptable = |id: &&HeaderValue| id.len() <= 128 && id.to_str().is_ok_and(|id| !id.is_empty());
+    let acceptable =
+        |id: &&HeaderValue| id.len() <= 128 && id.to_str().is_ok_and(|id| !id.is_empty());
     let id = match given.filter(acceptable) {
         Some(id) => id.clone(),
         None => HeaderValue::from_str(&Uuid::now_v7().to_string())
             .unwrap_or_else(|_| HeaderValue::from_static("unnamed")),
     };
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let mut response = next.run(request).await;
+    let (method, path) = (request.method(), request.uri().path());
+    let span = tracing::info_span!("request", id = id.to_str().ok(), %method, path);
+    let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -142,33 +150,46 @@ async fn explain_method_not_allowed(response: Response<Body>) -> Response<Body> 
     explained
 }
 
-/// The response of a health check: 200 when every dependency answers, else 503, with the state of
-/// each. The reasons go to our log, not to whoever asks.
-pub async fn readiness(dependencies: &[(&'static str, &dyn events::Dependency)]) -> Response<Body> {
-    let checks = dependencies.iter().map(async |(name, dependency)| {
-        let timeout = tokio::time::Duration::from_secs(2);
-        let answer = tokio::time::timeout(timeout, dependency.ping()).await;
-        let outcome: Result<(), BoxError> = answer.unwrap_or_else(|late| Err(late.into()));
-        if let Err(error) = &outcome {
-            tracing::warn!(dependency = name, error, "not ready");
-        }
-        (*name, outcome.is_ok())
-    });
-    let states = futures::future::join_all(checks).await;
-    health_report(&states)
+/// What a dependency is for the health of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Without it the service does nothing.
+    Vital,
+    /// Without it the service does less.
+    Useful,
 }
 
-/// `{"status", "dependencies": [{"name", "state"}]}`; 503 unless all are up.
+/// The answer of `/health/ready`: see [`health_report`]. The reasons go to our log, not to whoever
+/// asks.
+pub async fn readiness(dependencies: &[(&str, Need, &dyn Dependency)]) -> Response<Body> {
+    let checks = dependencies.iter().map(async |(name, need, dependency)| {
+        let answer = timeout(HEALTH_TIMEOUT, dependency.ping()).await;
+        let outcome = answer.unwrap_or_else(|late| Err(late.into()));
+        if let Err(error) = &outcome {
+            tracing::warn!(dependency = name, error, "a dependency does not answer");
+        }
+        (*name, *need, outcome.is_ok())
+    });
+    health_report(&join_all(checks).await)
+}
+
+/// `{"status", "dependencies": [{"name", "state"}]}`: 200 `ready`, 200 `degraded` when only useful
+/// dependencies are down, 503 `unavailable` when a vital one is.
 #[must_use]
-pub fn health_report(states: &[(&str, bool)]) -> Response<Body> {
-    let ready = states.iter().all(|(_, up)| *up);
-    let state = |up: bool| if up { "up" } else { "down" };
-    let dependencies: Vec<_> = states
-        .iter()
-        .map(|(name, up)| serde_json::json!({"name": name, "state": state(*up)}))
-        .collect();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = if ready { "ready" } else { "unavailable" };
-    let body = serde_json::json!({"status": word, "dependencies": dependencies});
-    (status, axum::Json(body)).into_response()
+pub fn health_report(states: &[(&str, Need, bool)]) -> Response<Body> {
+    let down = |of: Need| states.iter().any(|(_, need, up)| *need == of && !up);
+    let (status, word) = match (down(Need::Vital), down(Need::Useful)) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        (false, true) => (StatusCode::OK, "degraded"),
+        (false, false) => (StatusCode::OK, "ready"),
+    };
+    let state = |up: &bool| if *up { "up" } else { "down" };
+    let dependencies: Vec<_> =
+        states.iter().map(|(name, _, up)| json!({"name": name, "state": state(up)})).collect();
+    (status, Json(json!({"status": word, "dependencies": dependencies}))).into_response()
+}
+
+/// `/health/live`: the process answers.
+pub async fn liveness() -> Json<serde_json::Value> {
+    Json(json!({"status": "live"}))
 }

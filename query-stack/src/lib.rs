@@ -1,3 +1,20 @@
-//! The read side.
+//! The read side: projectors keep views from what the bus brings, and queries are answered from
+//! the views alone.
+//!
+//! Invariant: a view is nothing but the fold of its partition of the log, so that it can be thrown
+//! away and built again at any time ([`rebuild`]), and checked ([`verify`]).
 
+pub mod articles;
+mod grpc;
+mod projection;
+mod projector;
+mod rebuild;
+pub mod users;
+mod verify;
 pub mod view_store;
+
+pub use grpc::Queries;
+pub use projection::views;
+pub use projector::Projector;
+pub use rebuild::{Progress, RebuildError, Rebuilder, Until};
+pub use verify::{Verified, verify};

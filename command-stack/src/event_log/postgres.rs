@@ -14,7 +14,9 @@ use sqlx::{Connection, PgPool};
 use tokio::sync::watch;
 
 use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
-use super::stored::{StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded};
+use super::stored::{
+    self, StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded,
+};
 use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership};
 
 /// One writes batches, one listens, the others read.
@@ -76,6 +78,15 @@ impl PostgresEventLog {
         Ok(sqlx::migrate!("../migrations/postgres").run(&self.pool).await?)
     }
 
+    /// Whether the tables are there, as [`Self::migrate`] makes them.
+    ///
+    /// # Errors
+    /// When the database does not answer or does not let us in.
+    pub async fn is_migrated(&self) -> Result<bool, LogError> {
+        let query = sqlx::query_scalar("SELECT to_regclass('relay_checkpoint') IS NOT NULL");
+        query.fetch_one(&self.pool).await.map_err(log_error)
+    }
+
     /// The connections, for what else is kept beside the log.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
@@ -123,8 +134,9 @@ async fn answers(
     let unanswered = || Err(AppendError::Log(LogError::Corrupt("no answer".into())));
     let mut answers: Vec<Answer> = batch.iter().map(|_| unanswered()).collect();
     for (request, outcome, position, millis) in rows {
-        let Some((append, slot)) =
-            usize::try_from(request).ok().and_then(|at| Some((batch.get(at)?, answers.get_mut(at)?)))
+        let Some((append, slot)) = usize::try_from(request)
+            .ok()
+            .and_then(|at| Some((batch.get(at)?, answers.get_mut(at)?)))
         else {
             continue;
         };
@@ -226,9 +238,11 @@ impl EventReader for PostgresEventLog {
     ) -> Result<Vec<RecordedEvent>, LogError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let query = match partition {
-            None => sqlx::query_as(select_events!("WHERE position > $1 ORDER BY position LIMIT $2"))
-                .bind(after.get())
-                .bind(limit),
+            None => {
+                sqlx::query_as(select_events!("WHERE position > $1 ORDER BY position LIMIT $2"))
+                    .bind(after.get())
+                    .bind(limit)
+            }
             Some(partition) => sqlx::query_as(select_events!(
                 "WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3"
             ))
@@ -241,8 +255,7 @@ impl EventReader for PostgresEventLog {
     }
 
     async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError> {
-        let query =
-            sqlx::query_as(select_events!("WHERE stream_id = $1 ORDER BY version"));
+        let query = sqlx::query_as(select_events!("WHERE stream_id = $1 ORDER BY version"));
         let rows = query.bind(stream.as_str()).fetch_all(&self.pool).await.map_err(log_error)?;
         recorded(rows)
     }
@@ -286,6 +299,15 @@ impl EventReader for PostgresEventLog {
         };
         let last: Option<i64> = query.fetch_one(&self.pool).await.map_err(log_error)?;
         Ok(last.map_or(Position::START, Position::new))
+    }
+
+    async fn gaps(&self) -> Result<Vec<String>, LogError> {
+        let (missing, broken) = tokio::try_join!(
+            sqlx::query_scalar::<_, String>(stored::MISSING_POSITIONS).fetch_all(&self.pool),
+            sqlx::query_scalar::<_, String>(stored::BROKEN_STREAMS).fetch_all(&self.pool),
+        )
+        .map_err(log_error)?;
+        Ok([missing, broken].concat())
     }
 
     fn appended(&self) -> watch::Receiver<()> {

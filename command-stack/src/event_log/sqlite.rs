@@ -15,10 +15,10 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
-use super::stored::{StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded};
-use super::{
-    Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, StreamAppend,
+use super::stored::{
+    self, StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded,
 };
+use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, StreamAppend};
 
 /// One writes, the others read.
 const CONNECTIONS: u32 = 4;
@@ -247,6 +247,15 @@ impl EventReader for SqliteEventLog {
         };
         let last: Option<i64> = query.fetch_one(&self.pool).await.map_err(log_error)?;
         Ok(last.map_or(Position::START, Position::new))
+    }
+
+    async fn gaps(&self) -> Result<Vec<String>, LogError> {
+        let (missing, broken) = tokio::try_join!(
+            sqlx::query_scalar::<_, String>(stored::MISSING_POSITIONS).fetch_all(&self.pool),
+            sqlx::query_scalar::<_, String>(stored::BROKEN_STREAMS).fetch_all(&self.pool),
+        )
+        .map_err(log_error)?;
+        Ok([missing, broken].concat())
     }
 
     /// Knows of this process's appends only; another process's are found by polling.

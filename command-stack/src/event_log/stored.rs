@@ -1,8 +1,6 @@
 //! What both databases have in common: a row of `events`, and which of their errors mean what.
 
-use events::{
-    BoxError, LogError, Metadata, Position, RecordedEvent, StreamId, Timestamp, Version,
-};
+use events::{BoxError, LogError, Metadata, Position, RecordedEvent, StreamId, Timestamp, Version};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -32,6 +30,14 @@ pub(super) struct StoredCommand {
     version: i64,
     position: i64,
 }
+
+/// Both databases understand these.
+pub(super) const MISSING_POSITIONS: &str = "SELECT 'position ' || (before + 1) || ' is missing' \
+     FROM (SELECT position, lag(position, 1, 0) OVER (ORDER BY position) AS before FROM events) \
+     AS pairs WHERE position <> before + 1 ORDER BY position LIMIT 10";
+pub(super) const BROKEN_STREAMS: &str = "SELECT 'stream ' || stream_id || ' lacks a version' \
+     FROM events GROUP BY stream_id HAVING min(version) <> 1 OR max(version) <> count(*) \
+     ORDER BY stream_id LIMIT 10";
 
 impl StoredEvent {
     fn recorded(self) -> Result<RecordedEvent, BoxError> {

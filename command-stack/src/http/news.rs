@@ -29,21 +29,30 @@ pub(super) fn routes() -> Router<Commands> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewArticle {
+    /// 1 to 200 characters.
     #[serde(default)]
-    title: String,
+    pub title: String,
+    /// 1 to 200,000 characters.
     #[serde(default)]
-    content: String,
-    summary: Option<String>,
-    tags: Option<Vec<String>>,
-    byline: Option<String>,
-    status: Option<NewStatus>,
+    pub content: String,
+    /// Up to 500 characters.
+    pub summary: Option<String>,
+    /// Up to 20 of 1 to 50 characters.
+    pub tags: Option<Vec<String>>,
+    /// 1 to 100 characters.
+    pub byline: Option<String>,
+    /// Published when absent.
+    pub status: Option<NewStatus>,
 }
 
+/// How an article begins.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum NewStatus {
+pub enum NewStatus {
+    /// Readers see it at once.
     #[default]
     Published,
+    /// Only the newsroom sees it.
     Draft,
 }
 

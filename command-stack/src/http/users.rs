@@ -45,9 +45,8 @@ struct NewName {
 /// can only be known by sending a letter.
 fn check_email(errors: &mut Vec<FieldError>, email: &str) {
     let parts = email.split_once('@');
-    let plausible = parts.is_some_and(|(user, host)| {
-        !user.is_empty() && !host.is_empty() && !host.contains('@')
-    });
+    let plausible = parts
+        .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
     let clean = !email.chars().any(|c| c.is_whitespace() || c.is_control());
     if !plausible || !clean || email.len() > 254 {
         errors.push(FieldError::new("/email", "an address such as ada@example.org"));
@@ -77,12 +76,12 @@ async fn register(
         Problem::internal()
     })?;
     let credentials = Credentials { user_id, email, password_hash };
-    claim(&*commands.credentials, &commands.log, &credentials).await.map_err(|error| {
-        match error {
+    claim(&*commands.credentials, &commands.log, &credentials).await.map_err(
+        |error| match error {
             ClaimError::EmailTaken => email_taken(),
             ClaimError::Log(error) => explain_log(&error),
-        }
-    })?;
+        },
+    )?;
     let (target, wanted) = (Target::New(user_id.0), UserCommand::RegisterUser { name });
     let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
     handled.map(|handled| created(&handled)).map_err(|error| explain(error, refused))

@@ -77,8 +77,11 @@ fn refused(status: ArticleStatus, command: &'static str) -> Result<Vec<NewsEvent
 #[test]
 fn an_article_begins_as_a_draft_or_published_and_only_once() {
     let (category, text) = (sports(), text("A"));
-    let draft =
-        NewsCommand::DraftArticle { category: category.clone(), text: text.clone(), author_id: None };
+    let draft = NewsCommand::DraftArticle {
+        category: category.clone(),
+        text: text.clone(),
+        author_id: None,
+    };
     let publish = NewsCommand::PublishArticle { category, text, author_id: None };
     assert_eq!(given(&[]).when(&draft), Ok(vec![drafted()]));
     assert_eq!(given(&[]).when(&publish), Ok(vec![published(None)]));

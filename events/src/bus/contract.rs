@@ -61,9 +61,8 @@ fn positions(messages: &[Message]) -> Vec<i64> {
 async fn delivers_in_order_to_the_right_queue(bus: Bus) {
     let (sports, users) = (queue("news.sports"), queue("user"));
     bus.publisher.declare(&[sports.clone(), users.clone()]).await.expect("declare");
-    let sent: Vec<_> = (1..=700)
-        .map(|n| message(if n % 7 == 0 { "user" } else { "news.sports" }, n))
-        .collect();
+    let sent: Vec<_> =
+        (1..=700).map(|n| message(if n % 7 == 0 { "user" } else { "news.sports" }, n)).collect();
     bus.publisher.publish(&sent).await.expect("publish");
     let mut subscription = bus.subscriber.subscribe(&sports).await.expect("subscribe");
     let got = receive(&mut subscription, 600).await;

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt};
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-    BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
@@ -153,10 +152,7 @@ impl EventPublisher for RabbitMq {
     }
 }
 
-async fn send(
-    channel: &Channel,
-    message: &Message,
-) -> Result<lapin::PublisherConfirm, BusError> {
+async fn send(channel: &Channel, message: &Message) -> Result<lapin::PublisherConfirm, BusError> {
     let event = &message.event;
     let body = serde_json::to_vec(event).map_err(|error| BusError::Unavailable(error.into()))?;
     let mut headers = FieldTable::default();
@@ -195,7 +191,10 @@ struct RabbitSubscription {
 
 impl RabbitSubscription {
     /// A message that is not ours is rejected to the dead letter queue: no retry makes it ours.
-    async fn take(&mut self, delivery: lapin::message::Delivery) -> Result<Option<Message>, BusError> {
+    async fn take(
+        &mut self,
+        delivery: lapin::message::Delivery,
+    ) -> Result<Option<Message>, BusError> {
         match read(&delivery) {
             Ok(message) => {
                 self.last_tag = Some(delivery.delivery_tag);

@@ -1,1 +1,203 @@
+//! What every view store promises, run against each adapter. `PORTAL_VIEW_STORE` (printed by
+//! `scripts/services env`) says where MongoDB is; without it the tests of MongoDB fail.
 
+mod generations;
+mod reading;
+mod writing;
+
+use std::time::{Duration, Instant};
+
+use ::mongodb::bson::doc;
+use events::{Partition, Position, Timestamp, Version};
+use serde_json::json;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{
+    ApplyError, Checkpoint, Document, ListFilter, MongoViewStore, Slot, SqliteViewStore,
+    Unavailable, View, ViewStore,
+};
+
+fn view(projection: &'static str, partition: &str) -> View {
+    View { projection, partition: partition.parse::<Partition>().expect("a partition") }
+}
+
+fn articles() -> View {
+    view("articles", "news.sports")
+}
+
+/// The second `listed_at`, if any, is when the list shows it.
+fn article(number: u128, listed_at: impl Into<Option<i64>>) -> Document {
+    Document {
+        id: Uuid::from_u128(number),
+        version: Version::new(1),
+        listed_at: listed_at.into().map(|second| Timestamp::from_millis(second * 1_000)),
+        body: json!({ "title": format!("Article {number}"), "content": "Very long." }),
+    }
+}
+
+fn numbers(documents: &[Document]) -> Vec<u128> {
+    documents.iter().map(|document| document.id.as_u128()).collect()
+}
+
+fn step(from: Checkpoint, events: i64) -> Checkpoint {
+    Checkpoint { position: Position::new(from.position.get() + events), ..from }
+}
+
+async fn live(store: &dyn ViewStore, view: &View) -> Checkpoint {
+    store.state(view).await.expect("a state").live
+}
+
+/// Applies the documents to the live generation, as the next event would.
+async fn put(store: &dyn ViewStore, view: &View, documents: &[Document]) -> Checkpoint {
+    let from = live(store, view).await;
+    apply(store, view, Slot::Live, from, documents).await.expect("applied")
+}
+
+/// Applies the documents as the event after `from` would.
+async fn apply(
+    store: &dyn ViewStore,
+    view: &View,
+    slot: Slot,
+    from: Checkpoint,
+    documents: &[Document],
+) -> Result<Checkpoint, ApplyError> {
+    let to = step(from, 1);
+    store.apply(view, slot, from, to.position, documents).await.map(|()| to)
+}
+
+/// All documents of a generation, in the order of their ids.
+async fn all(store: &dyn ViewStore, view: &View, generation: i64) -> Vec<Document> {
+    store.scan(view, generation, None, 10_000).await.expect("a scan")
+}
+
+async fn list(
+    store: &dyn ViewStore,
+    view: &View,
+    filter: &ListFilter,
+    limit: usize,
+) -> Vec<Document> {
+    let generation = live(store, view).await.generation;
+    store.list(view, generation, filter, limit).await.expect("a list")
+}
+
+async fn sqlite() -> (SqliteViewStore, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("views.db");
+    let store = SqliteViewStore::at(path.to_str().expect("UTF-8")).await.expect("a file");
+    (store, folder)
+}
+
+/// A database of its own for each test.
+async fn mongodb() -> (MongoViewStore, ::mongodb::Database) {
+    let url =
+        std::env::var("PORTAL_VIEW_STORE").expect("PORTAL_VIEW_STORE: see `scripts/services env`");
+    let (server, database) = url.rsplit_once('/').expect("mongodb://host/database");
+    let options = database.split_once('?').map_or("", |(_, options)| options);
+    let url = format!("{server}/views-{}?appName=portal&{options}", Uuid::now_v7());
+    let client = ::mongodb::Client::with_uri_str(&url).await.expect("a URL of MongoDB");
+    let store = MongoViewStore::at(&url).await.expect("a URL of MongoDB");
+    (store, client.default_database().expect("the database of the URL"))
+}
+
+macro_rules! contract {
+    ($($chapter:ident: $($promise:ident)*;)*) => {
+        mod sqlite_store {
+            $($(#[tokio::test] async fn $promise() {
+                let (store, _folder) = super::sqlite().await;
+                super::$chapter::$promise(&store).await;
+            })*)*
+        }
+        mod mongodb_store {
+            $($(#[tokio::test] async fn $promise() {
+                let (store, database) = super::mongodb().await;
+                super::$chapter::$promise(&store).await;
+                database.drop().await.expect("dropped");
+            })*)*
+        }
+    };
+}
+
+contract! {
+    writing:
+        a_new_view_has_an_empty_live_generation
+        many_may_ask_for_a_new_view_at_once
+        documents_and_checkpoint_change_together
+        a_stale_checkpoint_is_refused_and_nothing_changes
+        of_two_writers_at_one_checkpoint_exactly_one_wins
+        a_later_document_replaces_the_earlier
+        a_body_comes_back_exactly
+        thousands_of_documents_are_applied_at_once
+        views_do_not_see_each_other;
+    reading:
+        only_the_documents_that_exist_are_found
+        lists_are_newest_first_and_break_ties_by_id
+        pages_neither_repeat_nor_skip_while_newer_articles_come
+        lists_filter_by_tag_and_author
+        unlisted_documents_are_in_no_list
+        lists_leave_the_content_out
+        a_scan_goes_through_all_documents_in_order_of_id;
+    generations:
+        nobody_sees_a_rebuild_before_the_switch
+        a_switch_waits_until_the_rebuild_has_caught_up
+        after_a_switch_the_old_generation_takes_no_writes
+        a_second_rebuild_throws_the_first_out
+        rebuilds_that_begin_at_once_get_generations_of_their_own
+        a_rollback_brings_the_previous_generation_back
+        without_a_previous_generation_there_is_no_rollback
+        a_generation_that_nobody_needs_is_dropped;
+}
+
+#[tokio::test]
+async fn a_new_file_may_be_opened_by_many_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("views.db");
+    let path = path.to_str().expect("UTF-8");
+    let opened = futures::future::join_all((0..4).map(|_| SqliteViewStore::at(path))).await;
+    for store in opened {
+        put(&store.expect("a store"), &articles(), &[article(1, 1)]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mongodb_that_is_down_is_reported_in_time() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address");
+    drop(free);
+    let store = MongoViewStore::at(&format!("mongodb://{address}/portal?replicaSet=rs0"))
+        .await
+        .expect("no connection is needed yet");
+    let (view, begun) = (articles(), Instant::now());
+    let (state, applied) = tokio::join!(store.state(&view), async {
+        let from = Checkpoint { generation: 1, position: Position::START };
+        apply(&store, &view, Slot::Live, from, &[article(1, 1)]).await
+    });
+    assert!(matches!(state, Err(Unavailable(_))), "{state:?}");
+    assert!(matches!(applied, Err(ApplyError::Unavailable(_))), "{applied:?}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_url_of_mongodb_must_name_a_database() {
+    let error = MongoViewStore::at("mongodb://127.0.0.1:27017").await.err().expect("an error");
+    assert!(error.to_string().contains("names no database"), "{error}");
+}
+
+#[tokio::test]
+async fn a_writer_that_died_within_a_transaction_is_in_the_way_for_seconds_only() {
+    let (store, database) = mongodb().await;
+    let from = live(&store, &articles()).await;
+    let mut session = database.client().start_session().await.expect("a session");
+    session.start_transaction().await.expect("a transaction");
+    let (all, lock) = (doc! {}, doc! { "$set": { "locked": true } });
+    let views = database.collection::<::mongodb::bson::Document>("views");
+    views.update_one(all, lock).session(&mut session).await.expect("locked");
+    let begun = Instant::now();
+    while let Err(error) = apply(&store, &articles(), Slot::Live, from, &[article(1, 1)]).await {
+        assert!(matches!(error, ApplyError::Moved), "{error:?}");
+        assert_eq!(live(&store, &articles()).await, from);
+        assert!(begun.elapsed() < Duration::from_secs(10), "still locked");
+    }
+    assert_eq!(live(&store, &articles()).await, step(from, 1));
+    database.drop().await.expect("dropped");
+}

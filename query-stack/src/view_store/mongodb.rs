@@ -5,6 +5,7 @@
 //! transaction and before, moved the checkpoint of their generation in `views`; two writers
 //! conflict there, and a generation that left its slot takes no more writes.
 
+mod abandoned;
 mod generations;
 mod stored;
 
@@ -27,6 +28,7 @@ use super::{
     ApplyError, Checkpoint, Document, ListFilter, Slot, Unavailable, View, ViewState, ViewStore,
 };
 
+const APP_NAME: &str = "portal";
 /// Unless the URL says otherwise: how long a call looks for a server that answers. Shorter than
 /// the deadlines of those who call.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -69,7 +71,7 @@ impl MongoViewStore {
     /// When the URL is none of MongoDB's or names no database.
     pub async fn at(url: &str) -> Result<Self, BoxError> {
         let mut options = ClientOptions::parse(url).await?;
-        options.app_name.get_or_insert_with(|| "portal".to_owned());
+        options.app_name = Some(APP_NAME.to_owned());
         options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
         options.server_selection_timeout.get_or_insert(CONNECT_TIMEOUT);
         options.write_concern = Some(WriteConcern::majority());
@@ -116,7 +118,7 @@ impl MongoViewStore {
         let mut session = self.client.start_session().await?;
         session.start_transaction().await?;
         // Leaving early drops the session, which aborts the transaction.
-        self.generations.move_checkpoint(view, slot, from, to, Some(&mut session)).await?;
+        self.generations.move_checkpoint(view, slot, from, to, &mut session).await?;
         let collection = generations::collection_name(view, from.generation);
         for batch in batches {
             self.update(&mut session, &collection, batch).await?;
@@ -158,7 +160,7 @@ async fn commit(session: &mut ClientSession) -> Result<(), ApplyError> {
     }
 }
 
-async fn answered<T>(call: impl Future<Output = T>) -> Result<T, Unavailable> {
+async fn answered<T>(call: impl IntoFuture<Output = T>) -> Result<T, Unavailable> {
     timeout(ANSWER_TIMEOUT, call).await.map_err(|silence| Unavailable(silence.into()))
 }
 
@@ -185,10 +187,11 @@ impl ViewStore for MongoViewStore {
         documents: &[Document],
     ) -> Result<(), ApplyError> {
         let batches = stored::batches(documents).map_err(|error| Unavailable(error.into()))?;
-        if batches.is_empty() {
-            return answered(self.generations.move_checkpoint(view, slot, from, to, None)).await?;
+        let applied = answered(self.write(view, slot, from, to, batches)).await?;
+        if matches!(applied, Err(ApplyError::Moved)) {
+            answered(abandoned::end(&self.client, APP_NAME)).await?;
         }
-        answered(self.write(view, slot, from, to, batches)).await?
+        applied
     }
 
     async fn documents(

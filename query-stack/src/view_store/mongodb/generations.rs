@@ -2,7 +2,6 @@
 //! and dropping of the collections of the generations.
 
 use events::Position;
-use mongodb::action::Action;
 use mongodb::bson::{Document as Bson, doc};
 use mongodb::error::Error;
 use mongodb::options::{ReturnDocument, UpdateModifications};
@@ -88,15 +87,14 @@ impl Generations {
         slot: Slot,
         from: Checkpoint,
         to: Position,
-        session: Option<&mut ClientSession>,
+        session: &mut ClientSession,
     ) -> Result<(), ApplyError> {
         let field = match slot {
             Slot::Live => "live",
             Slot::Building => "building",
         };
         let set = doc! { "$set": { format!("{field}.position"): to.get() } };
-        let update = self.views.update_one(is_at(view, field, from), set);
-        let updated = update.optional(session, |update, session| update.session(session)).await?;
+        let updated = self.views.update_one(is_at(view, field, from), set).session(session).await?;
         if updated.matched_count == 1 { Ok(()) } else { Err(ApplyError::Moved) }
     }
 
@@ -159,7 +157,8 @@ impl Generations {
     /// may be another rebuild's that is just being made.
     async fn drop_others(&self, view: &View, last: i64, state: ViewState) -> Result<(), Error> {
         let kept = [Some(state.live), state.previous, state.building];
-        let is_kept = |generation| kept.iter().flatten().any(|kept| kept.generation == generation);
+        let is_kept =
+            |generation: i64| kept.iter().flatten().any(|kept| kept.generation == generation);
         let prefix = format!("{view}_");
         for name in self.database.list_collection_names().await? {
             let number = name.strip_prefix(&prefix).and_then(|number| number.parse().ok());

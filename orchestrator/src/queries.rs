@@ -1,0 +1,151 @@
+//! Asking the query-stacks, each question with a deadline.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use events::{Category, Position};
+use futures::Future;
+use proto::Problem;
+use proto::conventions::min_position;
+use proto::v1::{
+    ArticleAnswer, ArticlePage, GetArticleRequest, GetUserRequest, ListArticlesRequest, User,
+};
+use tokio::time::timeout;
+use tonic::{Code, Status};
+
+use crate::upstream::Upstream;
+
+/// How long the parts of a page may take; the reader gets the page without the part that is later.
+pub(crate) const SECTION_DEADLINE: Duration = Duration::from_millis(500);
+/// How long an answer may take that has only one part.
+pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_millis(2_500);
+/// What a query-stack may wait for a position, on top of the deadline.
+const POSITION_PATIENCE: Duration = Duration::from_millis(2_100);
+
+/// Why a query has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueryError {
+    /// There is no such thing, for the public.
+    NotFound,
+    /// The view has not reached the position in time.
+    Behind,
+    /// The query-stack or its store does not answer.
+    Unavailable,
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::NotFound => Self::not_found("there is nothing at this address"),
+            QueryError::Behind => Self::view_behind(),
+            QueryError::Unavailable => Self::unavailable("this is not readable right now"),
+        }
+    }
+}
+
+/// A deadline, and the position that the answer must have seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) min_position: Position,
+    deadline: Duration,
+}
+
+impl Terms {
+    /// # Errors
+    /// 400 when `Portal-Min-Position` is not a position.
+    pub(crate) fn of(headers: &HeaderMap, deadline: Duration) -> Result<Self, Problem> {
+        let min_position = min_position(headers)?;
+        let waits = min_position > Position::START;
+        let patience = if waits { POSITION_PATIENCE } else { Duration::ZERO };
+        Ok(Self { min_position, deadline: deadline + patience })
+    }
+}
+
+/// Which query-stack answers for which category. Any of them answers for the users.
+pub(crate) struct QueryStacks(Vec<(Category, Upstream)>);
+
+impl QueryStacks {
+    pub(crate) fn new(stacks: Vec<(Category, Upstream)>) -> Self {
+        Self(stacks)
+    }
+
+    pub(crate) fn categories(&self) -> impl Iterator<Item = &Category> {
+        self.0.iter().map(|(category, _)| category)
+    }
+
+    /// Each query-stack once.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        let first = |at: usize, upstream: &Upstream| {
+            self.0[..at].iter().all(|(_, earlier)| earlier.name() != upstream.name())
+        };
+        let all = self.0.iter().map(|(_, upstream)| upstream).enumerate();
+        all.filter(move |(at, upstream)| first(*at, upstream)).map(|(_, upstream)| upstream)
+    }
+
+    /// # Errors
+    /// 404 when no query-stack has it.
+    pub(crate) fn category(&self, name: &str) -> Result<&(Category, Upstream), Problem> {
+        self.0.iter().find(|(category, _)| category.as_str() == name).ok_or_else(|| {
+            Problem::not_found(format!("there is no category {name:?}; see /v1/categories"))
+        })
+    }
+
+    pub(crate) fn all(&self) -> &[(Category, Upstream)] {
+        &self.0
+    }
+
+    /// The first answer of those query-stacks that have one: they all keep the same view.
+    pub(crate) async fn user(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
+        for upstream in self.upstreams() {
+            let min_position = terms.min_position.get();
+            let request = GetUserRequest { id: id.to_owned(), min_position };
+            let mut queries = upstream.queries();
+            match ask(upstream, terms, queries.get_user(request)).await {
+                Err(QueryError::Unavailable) => {}
+                answer => return answer,
+            }
+        }
+        Err(QueryError::Unavailable)
+    }
+}
+
+pub(crate) async fn list_articles(
+    upstream: &Upstream,
+    request: ListArticlesRequest,
+    terms: Terms,
+) -> Result<ArticlePage, QueryError> {
+    let request = ListArticlesRequest { min_position: terms.min_position.get(), ..request };
+    ask(upstream, terms, upstream.queries().list_articles(request)).await
+}
+
+pub(crate) async fn get_article(
+    upstream: &Upstream,
+    category: &Category,
+    id: &str,
+    terms: Terms,
+) -> Result<ArticleAnswer, QueryError> {
+    let (category, id) = (category.to_string(), id.to_owned());
+    let request = GetArticleRequest { category, id, min_position: terms.min_position.get() };
+    ask(upstream, terms, upstream.queries().get_article(request)).await
+}
+
+async fn ask<T>(
+    upstream: &Upstream,
+    terms: Terms,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, QueryError> {
+    let status = match timeout(terms.deadline, call).await {
+        Ok(Ok(response)) => return Ok(response.into_inner()),
+        Ok(Err(status)) => status,
+        Err(_) => Status::deadline_exceeded("no answer in time"),
+    };
+    match status.code() {
+        Code::NotFound => Err(QueryError::NotFound),
+        Code::FailedPrecondition => Err(QueryError::Behind),
+        code => {
+            let (upstream, reason) = (upstream.name(), status.message());
+            tracing::warn!(upstream, ?code, reason, "a query has no answer");
+            Err(QueryError::Unavailable)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! How far a tool is: a bar for a person, a line now and then for a file.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A progress bar, or lines where nobody watches.
+pub(crate) struct Meter {
+    what: String,
+    unit: &'static str,
+    bar: Option<ProgressBar>,
+    began: Instant,
+    printed: Instant,
+}
+
+impl Meter {
+    pub(crate) fn new(what: String, unit: &'static str) -> Self {
+        let now = Instant::now();
+        let bar = io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template(
+                "{msg} [{bar:30}] {percent}% {pos}/{len} ({per_sec}, {eta} left)",
+            );
+            let bar = ProgressBar::new(0).with_message(what.clone());
+            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self { what, unit, bar, began: now, printed: now }
+    }
+
+    /// `done` of `total`, which may still grow.
+    pub(crate) fn show(&mut self, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total.max(done));
+            bar.set_position(done);
+        } else if self.printed.elapsed() >= LINE_INTERVAL {
+            self.printed = Instant::now();
+            let percent = done * 100 / total.max(done).max(1);
+            eprintln!("{}: {percent}%, {}", self.what, self.rate(done));
+        }
+    }
+
+    /// Ends the bar; what came of it is for the caller to print.
+    pub(crate) fn finish(self, done: u64) -> String {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.rate(done)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn rate(&self, done: u64) -> String {
+        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
+        format!("{done} {} ({:.0}/s)", self.unit, done as f64 / seconds)
+    }
+}

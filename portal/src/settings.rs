@@ -1,0 +1,192 @@
+//! Every setting: a flag and an environment variable each. `portal --help` is the reference.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use command_stack::event_log::EventLogUrl;
+use events::bus::BusUrl;
+use events::{Category, Position, Timestamp};
+use query_stack::Until;
+use query_stack::view_store::ViewStoreUrl;
+
+/// An event-sourced news portal. Without a command: everything in one process, on embedded stores.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Option<Task>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Settings {
+    /// Where to listen; port 0 takes a free one and prints it
+    #[arg(long, global = true, env = "PORTAL_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+
+    /// Where the embedded stores are
+    #[arg(long, global = true, env = "PORTAL_DATA_DIR", default_value = "./portal-data")]
+    pub(crate) data_dir: PathBuf,
+
+    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_EVENT_LOG",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(crate) event_log: Option<EventLogUrl>,
+
+    /// The bus: in-process: or amqp://…
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_BUS",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "in-process:"
+    )]
+    pub(crate) bus: BusUrl,
+
+    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_VIEW_STORE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(crate) view_store: Option<ViewStoreUrl>,
+
+    /// The categories of news, separated by commas
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_CATEGORIES",
+        value_delimiter = ',',
+        default_value = "famous,politics,sports"
+    )]
+    pub(crate) categories: Vec<Category>,
+
+    /// Where the orchestrator finds the command-stack
+    #[arg(long, global = true, env = "PORTAL_COMMAND_URL", value_name = "URL")]
+    pub(crate) command_url: Option<String>,
+
+    /// Where the orchestrator finds the query-stacks: category=URL pairs, or one URL for all
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_QUERY_URLS",
+        value_name = "URLS",
+        value_delimiter = ','
+    )]
+    pub(crate) query_urls: Vec<QueryUrl>,
+
+    /// What is logged: a level, or directives such as info,command_stack=debug
+    #[arg(long, global = true, env = "PORTAL_LOG", default_value = "info")]
+    pub(crate) log: String,
+}
+
+/// One part of `--query-urls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum QueryUrl {
+    All(String),
+    Of(Category, String),
+}
+
+impl std::str::FromStr for QueryUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None => Ok(Self::All(text.to_owned())),
+            Some((category, url)) => {
+                let category = category.parse::<Category>().map_err(|error| error.to_string())?;
+                Ok(Self::Of(category, url.to_owned()))
+            }
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// One service: accepts commands and appends to the event log
+    CommandStack,
+    /// One service: keeps views of --categories and answers queries over gRPC
+    QueryStack,
+    /// One service: the public door
+    Orchestrator,
+    /// One service: carries the event log to the bus
+    Relay,
+    /// Rebuilds views from the log beside the live ones, then switches
+    Replay(Replay),
+    /// Reads the log
+    Events(Events),
+    /// Checks that the log is complete and that every view equals its fold; exit 1 if not
+    Verify,
+    /// Takes in articles, one JSON object a line; safe to run again
+    Import(Import),
+    /// Creates the tables of the event log, or brings them up to date
+    Migrate,
+    /// Asks the service at --listen whether it is ready; exit 1 if not
+    Health,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Only this view: articles or users
+    #[arg(long, value_parser = ["articles", "users"])]
+    pub(crate) view: Option<String>,
+
+    /// Only the view of this category
+    #[arg(long)]
+    pub(crate) category: Option<Category>,
+
+    /// Rebuild the past up to a position or an RFC 3339 time; it stays beside the live view
+    #[arg(long, value_parser = parse_until, value_name = "POSITION|TIME")]
+    pub(crate) until: Option<Until>,
+
+    /// Write nothing; tell where the live view differs from the log
+    #[arg(long, conflicts_with_all = ["until", "rollback"])]
+    pub(crate) dry_run: bool,
+
+    /// Go back to the generation before the last switch, after it has caught up
+    #[arg(long, conflicts_with = "until")]
+    pub(crate) rollback: bool,
+}
+
+fn parse_until(text: &str) -> Result<Until, String> {
+    let position = || text.parse::<Position>().map(Until::Position).ok();
+    let time = || text.parse::<Timestamp>().map(Until::Time).ok();
+    position().or_else(time).ok_or_else(|| "a position, or a time in RFC 3339".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Only this stream, such as article-<id>
+    #[arg(long)]
+    pub(crate) stream: Option<String>,
+
+    /// Only events after this position
+    #[arg(long, default_value = "0", value_name = "POSITION")]
+    pub(crate) after: Position,
+
+    /// Go on with new events as they come
+    #[arg(long)]
+    pub(crate) follow: bool,
+
+    /// One CloudEvents JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// A file of JSON objects, one a line, with title, content, category and, so that a second run
+    /// knows them again, source_id
+    #[arg(value_name = "FILE.jsonl")]
+    pub(crate) file: PathBuf,
+}

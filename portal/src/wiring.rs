@@ -1,0 +1,122 @@
+//! From addresses to adapters: the one place that knows which adapters there are.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use command_stack::credentials::CredentialStore;
+use command_stack::event_log::{EventLog, EventLogUrl, PostgresEventLog, SqliteEventLog};
+use events::LogError;
+use events::bus::in_process::InProcessBus;
+use events::bus::rabbitmq::RabbitMq;
+use events::bus::{BusUrl, EventPublisher, EventSubscriber};
+use query_stack::view_store::{MongoViewStore, SqliteViewStore, ViewStore, ViewStoreUrl};
+
+use crate::settings::Settings;
+
+/// The log, and what is kept beside it.
+pub(crate) struct Log {
+    pub(crate) events: Arc<dyn EventLog>,
+    pub(crate) credentials: Arc<dyn CredentialStore>,
+}
+
+/// Both ends of the bus.
+pub(crate) struct Bus {
+    pub(crate) publisher: Arc<dyn EventPublisher>,
+    pub(crate) subscriber: Arc<dyn EventSubscriber>,
+}
+
+/// The address of the event log, with its default.
+fn event_log_url(settings: &Settings) -> EventLogUrl {
+    let file = || settings.data_dir.join("events.db").to_string_lossy().into_owned();
+    settings.event_log.clone().unwrap_or_else(|| EventLogUrl::Sqlite(file()))
+}
+
+/// The event log. A PostgreSQL that is down is no reason not to start; one that was never prepared
+/// or does not let us in is.
+pub(crate) async fn event_log(settings: &Settings) -> Result<Log> {
+    match event_log_url(settings) {
+        EventLogUrl::Sqlite(path) => {
+            make_data_dir(settings)?;
+            let log = SqliteEventLog::at(&path).await;
+            let log =
+                log.map_err(|error| anyhow!("the event log {path} cannot be opened: {error}"))?;
+            let credentials = Arc::new(log.pool().clone());
+            Ok(Log { events: Arc::new(log), credentials })
+        }
+        EventLogUrl::Postgres(url) => {
+            let log = postgres(&url)?;
+            match log.is_migrated().await {
+                Ok(true) => {}
+                Ok(false) => bail!("the event log has no tables yet: run `portal migrate` first"),
+                Err(LogError::Unavailable(error)) => {
+                    tracing::warn!(error, "the event log does not answer yet");
+                }
+                Err(LogError::Corrupt(error)) => bail!("the event log cannot be used: {error}"),
+            }
+            let credentials = Arc::new(log.pool().clone());
+            Ok(Log { events: Arc::new(log), credentials })
+        }
+    }
+}
+
+fn postgres(url: &str) -> Result<PostgresEventLog> {
+    PostgresEventLog::at(url).map_err(|error| anyhow!("--event-log: {error}"))
+}
+
+/// Brings the tables of the event log up to date.
+pub(crate) async fn migrate(settings: &Settings) -> Result<()> {
+    match event_log_url(settings) {
+        // Opening the file migrates it.
+        EventLogUrl::Sqlite(_) => event_log(settings).await.map(drop),
+        EventLogUrl::Postgres(url) => {
+            let migrated = postgres(&url)?.migrate().await;
+            migrated.map_err(|error| anyhow!("the event log was not migrated: {error}"))
+        }
+    }
+}
+
+/// The view store. It may be down.
+pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>> {
+    let file = || settings.data_dir.join("views.db").to_string_lossy().into_owned();
+    let url = settings.view_store.clone().unwrap_or_else(|| ViewStoreUrl::Sqlite(file()));
+    Ok(match url {
+        ViewStoreUrl::Sqlite(path) => {
+            make_data_dir(settings)?;
+            let store = SqliteViewStore::at(&path).await;
+            let wrong = |error| anyhow!("the view store {path} cannot be opened: {error}");
+            Arc::new(store.map_err(wrong)?)
+        }
+        ViewStoreUrl::Mongo(url) => {
+            let store = MongoViewStore::at(&url).await;
+            Arc::new(store.map_err(|error| anyhow!("--view-store: {error}"))?)
+        }
+    })
+}
+
+/// The bus. It may be down.
+pub(crate) fn bus(settings: &Settings) -> Bus {
+    match &settings.bus {
+        BusUrl::InProcess => {
+            let bus = InProcessBus::default();
+            Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
+        }
+        BusUrl::Amqp(url) => {
+            let bus = RabbitMq::at(url);
+            Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
+        }
+    }
+}
+
+/// The bus of one service among several.
+pub(crate) fn bus_between_processes(settings: &Settings) -> Result<Bus> {
+    if settings.bus == BusUrl::InProcess {
+        bail!("a service of its own needs a bus between processes: set --bus amqp://…");
+    }
+    Ok(bus(settings))
+}
+
+fn make_data_dir(settings: &Settings) -> Result<()> {
+    let folder = &settings.data_dir;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("--data-dir {} cannot be made", folder.display()))
+}

@@ -1,0 +1,152 @@
+//! Is the view the fold of the log? Walks the streams of a partition and the documents of the view
+//! side by side, in the order of their ids, and compares them: bounded memory, no writes, and
+//! commands may go on meanwhile.
+
+use std::collections::{HashMap, VecDeque};
+
+use events::{EventReader, LogError, Position, RecordedEvent, StreamId};
+use uuid::Uuid;
+
+use crate::projection::{ProjectError, fold};
+use crate::view_store::{Document, View, ViewState, ViewStore};
+
+/// Streams or documents held in memory at most.
+const PAGE: usize = 500;
+/// Differences that are told one by one.
+const TOLD: usize = 20;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Documents compared.
+    pub documents: usize,
+    /// How far the view has come: what is after it in the log is not in the view yet.
+    pub position: Position,
+    /// One sentence each; empty when the view equals the log. At most twenty.
+    pub differences: Vec<String>,
+}
+
+/// Compares a view with the log.
+///
+/// # Errors
+/// When the log or the store does not answer, or an event cannot be projected.
+pub async fn verify(
+    log: &dyn EventReader,
+    store: &dyn ViewStore,
+    view: &View,
+) -> Result<Verified, ProjectError> {
+    let state = store.state(view).await?;
+    let position = state.live.position;
+    let mut verified = Verified { position, ..Default::default() };
+    let head = log.last_position(Some(&view.partition), Position::END).await?;
+    if position > head {
+        let ahead = format!("{view}: the checkpoint {position} is beyond the log");
+        verified.differences.push(ahead);
+    }
+    let mut expected = Expected { log, view, state, after: None, page: VecDeque::new() };
+    let mut actual = Actual { store, view, state, after: None, page: VecDeque::new() };
+    loop {
+        let (want, have) = (expected.peek().await?, actual.peek().await?);
+        let id = match (want, have) {
+            (None, None) => return Ok(verified),
+            (Some(id), None) | (None, Some(id)) => id,
+            (Some(want), Some(have)) => want.min(have),
+        };
+        let pair = (expected.take(id), actual.take(id));
+        verified.documents += usize::from(pair.1.is_some());
+        if pair.0 != pair.1
+            && verified.differences.len() < TOLD
+            && let Some(difference) = really_differs(log, view, state, id, pair.1).await?
+        {
+            verified.differences.push(difference);
+        }
+    }
+}
+
+/// A document may have moved on since the checkpoint was read. So a difference is one only if the
+/// document is not the fold of its stream up to its own version.
+async fn really_differs(
+    log: &dyn EventReader,
+    view: &View,
+    state: ViewState,
+    id: Uuid,
+    actual: Option<Document>,
+) -> Result<Option<String>, ProjectError> {
+    let mut events = log.read_stream(&stream(view, id)).await?;
+    match &actual {
+        Some(document) => events.retain(|event| event.version <= document.version),
+        None => events.retain(|event| event.position <= state.live.position),
+    }
+    let expected = fold(&view.partition, HashMap::new(), &events)?.pop();
+    let word = match (&expected, &actual) {
+        (expected, actual) if expected == actual => return Ok(None),
+        (None, _) => "is in the view and not in the log",
+        (_, None) => "is in the log and not in the view",
+        _ => "is not what its events say",
+    };
+    Ok(Some(format!("{view}: {id} {word}")))
+}
+
+fn stream(view: &View, id: Uuid) -> StreamId {
+    match view.partition {
+        events::Partition::News(_) => events::ArticleId(id).into(),
+        events::Partition::Users => events::UserId(id).into(),
+    }
+}
+
+/// The documents that the log asks for, in the order of ids, up to the view's checkpoint.
+struct Expected<'a> {
+    log: &'a dyn EventReader,
+    view: &'a View,
+    state: ViewState,
+    after: Option<StreamId>,
+    page: VecDeque<Document>,
+}
+
+impl Expected<'_> {
+    async fn peek(&mut self) -> Result<Option<Uuid>, ProjectError> {
+        while self.page.is_empty() {
+            let events = self.next_page().await?;
+            let Some(last) = events.last() else { return Ok(None) };
+            self.after = Some(last.stream_id.clone());
+            let mut documents = fold(&self.view.partition, HashMap::new(), &events)?;
+            documents.sort_unstable_by_key(|document| document.id);
+            self.page = documents.into();
+        }
+        Ok(self.page.front().map(|document| document.id))
+    }
+
+    async fn next_page(&self) -> Result<Vec<RecordedEvent>, LogError> {
+        let up_to = self.state.live.position;
+        self.log.read_streams(&self.view.partition, self.after.as_ref(), up_to, PAGE).await
+    }
+
+    fn take(&mut self, id: Uuid) -> Option<Document> {
+        self.page.pop_front_if(|document| document.id == id)
+    }
+}
+
+/// The documents that the view has, in the order of ids.
+struct Actual<'a> {
+    store: &'a dyn ViewStore,
+    view: &'a View,
+    state: ViewState,
+    after: Option<Uuid>,
+    page: VecDeque<Document>,
+}
+
+impl Actual<'_> {
+    async fn peek(&mut self) -> Result<Option<Uuid>, ProjectError> {
+        if self.page.is_empty() {
+            let generation = self.state.live.generation;
+            let page = self.store.scan(self.view, generation, self.after, PAGE).await?;
+            self.after = page.last().map(|document| document.id).or(self.after);
+            self.page = page.into();
+        }
+        Ok(self.page.front().map(|document| document.id))
+    }
+
+    fn take(&mut self, id: Uuid) -> Option<Document> {
+        self.page.pop_front_if(|document| document.id == id)
+    }
+}

@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ALLOW, HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
@@ -110,9 +110,13 @@ pub fn request_id(headers: &HeaderMap) -> &str {
 pub fn follow(router: Router) -> Router {
     router
         .fallback(async || Problem::not_found("there is nothing at this address"))
+        .method_not_allowed_fallback(async || {
+            let (kind, title) = ("method-not-allowed", "Method not allowed");
+            let detail = "the Allow header names the methods of this address";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, kind, title, detail)
+        })
         .layer(CatchPanicLayer::custom(|_panic| Problem::internal().into_response().map(Body::new)))
         .layer(middleware::from_fn(name_request))
-        .layer(middleware::map_response(explain_method_not_allowed))
 }
 
 async fn name_request(mut request: Request, next: Next) -> Response<Body> {
@@ -130,24 +134,6 @@ async fn name_request(mut request: Request, next: Next) -> Response<Body> {
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response
-}
-
-/// axum answers a wrong method with an empty 405.
-async fn explain_method_not_allowed(response: Response<Body>) -> Response<Body> {
-    let allow = response.headers().get(ALLOW).cloned();
-    let (StatusCode::METHOD_NOT_ALLOWED, Some(allow)) = (response.status(), allow) else {
-        return response;
-    };
-    let detail = format!("this address takes {}", allow.to_str().unwrap_or("other methods"));
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    let problem = Problem::new(status, "method-not-allowed", "Method not allowed", detail);
-    let mut explained = problem.into_response();
-    for name in [ALLOW, REQUEST_ID] {
-        if let Some(value) = response.headers().get(&name) {
-            explained.headers_mut().insert(name, value.clone());
-        }
-    }
-    explained
 }
 
 /// What a dependency is for the health of a service.

@@ -1,0 +1,95 @@
+//! The order of positions is the order of commits: whoever has read up to a position has read
+//! everything up to it.
+
+use std::sync::Arc;
+
+use events::{Position, RecordedEvent, Timestamp};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::super::EventLog;
+use super::fixture::{
+    Database, Fixture, SOON, append, is_conflict, one, part, positions, some_stream, with_key,
+};
+
+const WRITERS: i64 = 16;
+const APPENDS: i64 = 50;
+
+pub(super) async fn positions_have_no_holes_although_appends_are_refused(on: &Fixture) {
+    let (stream, other) = (some_stream(), some_stream());
+    let appends = vec![
+        with_key(one(&stream, 0), "key", 1),
+        one(&stream, 0),
+        with_key(one(&other, 0), "key", 1),
+        append(vec![part(&stream, 1, 1), part(&other, 9, 1)]),
+        append(vec![part(&stream, 1, 3)]),
+        one(&other, 1),
+        one(&other, 0),
+    ];
+    let results = on.at_once(appends).await;
+    let accepted: Vec<_> = results.iter().map(Result::is_ok).collect();
+    assert_eq!(accepted, [true, false, false, false, true, false, true]);
+    assert_eq!(positions(&on.all().await), [1, 2, 3, 4, 5]);
+}
+
+/// Two append queues compete for the log, as two command-stacks do.
+pub(super) async fn a_reader_never_passes_an_event_that_appears_later(on: &Fixture) {
+    let mut writers = JoinSet::new();
+    for n in 0..WRITERS {
+        writers.spawn(write(Arc::clone(if n % 2 == 0 { &on.log } else { &on.twin })));
+    }
+    let read = timeout(6 * SOON, tail(&*on.log, WRITERS * APPENDS)).await.expect("in time");
+    writers.join_all().await;
+    assert_eq!(positions(&on.all().await), positions(&read));
+}
+
+async fn write(log: Arc<dyn EventLog>) {
+    let stream = some_stream();
+    for version in 0..APPENDS {
+        log.append(one(&stream, version)).await.expect("append");
+        if version % 5 == 0 {
+            let stale = log.append(one(&stream, version)).await;
+            assert!(is_conflict(&stale), "{stale:?}");
+        }
+    }
+}
+
+/// Reads on as fast as it can; what it sees next is always the very next position.
+async fn tail(log: &dyn EventLog, until: i64) -> Vec<RecordedEvent> {
+    let mut read: Vec<RecordedEvent> = Vec::new();
+    let (mut seen, mut time) = (Position::START, Timestamp::from_millis(0));
+    while seen.get() < until {
+        for event in log.read_after(seen, None, 64).await.expect("read") {
+            assert_eq!(event.position.get(), seen.get() + 1);
+            assert!(event.recorded_at >= time, "position {} is younger than the next", seen);
+            (seen, time) = (event.position, event.recorded_at);
+            read.push(event);
+        }
+    }
+    read
+}
+
+pub(super) async fn an_event_is_not_recorded_before_the_one_ahead_of_it_even_if_the_clock_was_set_back(
+    on: &Fixture,
+) {
+    // As if the clock had been an hour ahead.
+    let ahead = match &on.database {
+        Database::Postgres { .. } => {
+            "INSERT INTO events VALUES (1, 'user-1', 1, gen_random_uuid(), 'user', 'user.renamed', \
+             1, '{}', '{\"actor\":\"anonymous\",\"correlation_id\":\"c\",\
+             \"causation_id\":\"01940000-0000-7000-8000-000000000001\"}', now() + interval '1 hour')"
+        }
+        Database::Sqlite { .. } => {
+            "INSERT INTO events VALUES (1, 'user-1', 1, randomblob(16), 'user', 'user.renamed', \
+             1, '{}', '{\"actor\":\"anonymous\",\"correlation_id\":\"c\",\
+             \"causation_id\":\"01940000-0000-7000-8000-000000000001\"}', \
+             (strftime('%s', 'now') + 3600) * 1000)"
+        }
+    };
+    on.execute(ahead).await.expect("insert");
+    let appended = on.log.append(one(&some_stream(), 0)).await.expect("append");
+    let events = on.all().await;
+    assert_eq!(positions(&events), [1, 2]);
+    assert!(events[1].recorded_at >= events[0].recorded_at);
+    assert_eq!(events[1].recorded_at, appended.recorded_at);
+}

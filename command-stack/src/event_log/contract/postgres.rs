@@ -1,0 +1,119 @@
+//! What can only happen with a server.
+
+use std::time::Instant;
+
+use events::{EventReader, LogError, Position};
+use futures::future::join_all;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::time::Duration;
+
+use super::super::{AppendError, EventLog, PostgresEventLog, StreamAppend};
+use super::fixture::{Database, Fixture, append, event, eventually, one, places, some_stream};
+use super::leading::lead_soon;
+use super::waking::is_woken;
+
+fn pool(on: &Fixture) -> &PgPool {
+    match &on.database {
+        Database::Postgres { pool, .. } => pool,
+        Database::Sqlite { .. } => panic!("not PostgreSQL"),
+    }
+}
+
+const LISTENERS: &str = "SELECT pid FROM pg_stat_activity \
+     WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+
+async fn listeners(on: &Fixture) -> Vec<i32> {
+    sqlx::query_scalar(LISTENERS).fetch_all(pool(on)).await.expect("pg_stat_activity")
+}
+
+async fn end(on: &Fixture, backend: i32) {
+    let end = sqlx::query("SELECT pg_terminate_backend($1)").bind(backend);
+    end.execute(pool(on)).await.expect("end the connection");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_database_refuses_fails_alone() {
+    let on = Fixture::postgres().await;
+    let streams: Vec<_> = (0..9).map(|_| some_stream()).collect();
+    let appends = streams.iter().enumerate().map(|(n, stream)| {
+        // jsonb holds every character but this one.
+        let data = if n == 4 { r#"{"text":"\u0000"}"# } else { "{}" };
+        let events = vec![event("user", data)];
+        append(vec![StreamAppend { stream_id: stream.clone(), expected: Default::default(), events }])
+    });
+    let results = on.at_once(appends.collect()).await;
+    for (n, result) in results.iter().enumerate() {
+        let refused = matches!(result, Err(AppendError::Log(LogError::Corrupt(_))));
+        assert_eq!((refused, result.is_ok()), (n == 4, n != 4), "{n}: {result:?}");
+    }
+    let good = streams.iter().enumerate().filter(|(n, _)| *n != 4);
+    let good: Vec<_> = good.map(|(_, stream)| (stream.as_str(), 1)).collect();
+    assert_eq!(places(&on.all().await), good);
+    on.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_is_said_to_be_unavailable_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("its number").port();
+    drop(listener);
+    let log = PostgresEventLog::at(&format!("postgres://portal@127.0.0.1:{port}/portal"));
+    let log = log.expect("the address");
+    let began = Instant::now();
+    let hot = some_stream();
+    // More than one batch: what waits must not wait for the server once more.
+    let appends = join_all((0..5).map(|_| log.append(one(&hot, 0))));
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        log.append(one(&hot, 0)).await
+    };
+    let (appends, late, read, found, lead) = tokio::join!(
+        appends,
+        late,
+        log.read_after(Position::START, None, 1),
+        log.find_command("key"),
+        log.lead(),
+    );
+    for result in appends.into_iter().chain([late]) {
+        let is_right = matches!(result, Err(AppendError::Log(LogError::Unavailable(_))));
+        assert!(is_right, "{result:?}");
+    }
+    assert!(matches!(read, Err(LogError::Unavailable(_))), "{read:?}");
+    assert!(matches!(found, Err(LogError::Unavailable(_))), "{found:?}");
+    assert!(matches!(lead.map(drop), Err(LogError::Unavailable(_))));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn appends_wake_again_after_the_connection_was_lost_while_nobody_waited() {
+    let on = Fixture::postgres().await;
+    drop(on.log.appended());
+    let lost = eventually("listening", async || listeners(&on).await.pop()).await;
+    end(&on, lost).await;
+    let is_back = async || listeners(&on).await.into_iter().find(|pid| *pid != lost);
+    eventually("listening again", is_back).await;
+    let mut appended = on.log.appended();
+    for _ in 0..3 {
+        appended.mark_unchanged();
+        on.twin.append(one(&some_stream(), 0)).await.expect("append");
+        is_woken(&mut appended).await;
+    }
+    on.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_lost_its_connection_cannot_move_the_checkpoint() {
+    let on = Fixture::postgres().await;
+    let mut lost = on.log.lead().await.expect("the log").expect("nobody leads");
+    lost.save(Position::new(1)).await.expect("save");
+    let holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = \
+                  (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let holder = sqlx::query_scalar(holder).fetch_one(pool(&on)).await.expect("the holder");
+    end(&on, holder).await;
+    let mut next = lead_soon(&*on.twin).await;
+    let saved = lost.save(Position::new(2)).await;
+    assert!(matches!(saved, Err(LogError::Unavailable(_))), "{saved:?}");
+    assert_eq!(next.checkpoint().await.expect("read"), Position::new(1));
+    on.remove().await;
+}

@@ -1,0 +1,162 @@
+//! Reading: what comes back is what was appended, in order, and no more than was asked for.
+
+use events::news::NewsEvent;
+use events::{
+    Actor, DomainEvent, Metadata, NewEvent, Partition, Position, StreamId, UserId, Version,
+};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::super::{Append, StreamAppend};
+use super::fixture::{
+    Database, Fixture, append, event, one, part, places, positions, some_stream,
+};
+
+fn partition(name: &str) -> Partition {
+    name.parse().expect("a partition")
+}
+
+/// One event each, in this order.
+async fn record(on: &Fixture, events: &[(&str, &str)]) {
+    for (stream, partition) in events {
+        let stream_id = StreamId::from((*stream).to_owned());
+        let stream = on.log.read_stream(&stream_id).await.expect("read");
+        let expected = stream.last().map_or(Version::NONE, |event| event.version);
+        let part = StreamAppend { stream_id, expected, events: vec![event(partition, "{}")] };
+        on.log.append(append(vec![part])).await.expect("append");
+    }
+}
+
+pub(super) async fn what_is_read_is_what_was_appended(on: &Fixture) {
+    let metadata = Metadata {
+        actor: Actor::User(UserId(Uuid::now_v7())),
+        correlation_id: "Anfrage „7“ \\ \"q\"".to_owned(),
+        causation_id: Uuid::now_v7(),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+    };
+    let data = r#"{"title":"Äpfel 🍎 \u2028 \"quoted\" \\ \t","n":[1,-2.5,1e3,null,true],"o":{"ß":""}}"#;
+    let events = vec![event("news.world-cup-2026", data), event("user", "{}")];
+    let stream_id = some_stream();
+    let part = StreamAppend { stream_id: stream_id.clone(), expected: Version::NONE, events };
+    let sent = part.events.clone();
+    let append = Append { key: None, metadata: metadata.clone(), streams: vec![part] };
+    let appended = on.log.append(append).await.expect("append");
+    let read = on.twin.read_stream(&stream_id).await.expect("read");
+    assert_eq!(places(&read), [(stream_id.as_str(), 1), (stream_id.as_str(), 2)]);
+    for (read, sent) in read.iter().zip(&sent) {
+        assert_eq!(read.event_id, sent.event_id);
+        assert_eq!(read.partition, sent.partition);
+        assert_eq!(read.event_type, sent.event_type);
+        assert_eq!(read.schema_version, sent.schema_version);
+        assert_eq!(read.metadata, metadata);
+        assert_eq!(read.recorded_at, appended.recorded_at);
+        let json = |data: &RawValue| serde_json::from_str::<Value>(data.get()).expect("JSON");
+        assert_eq!(json(&read.data), json(&sent.data));
+    }
+    assert_eq!(format!("{:?}", on.all().await), format!("{read:?}"));
+}
+
+pub(super) async fn an_event_in_an_old_shape_is_read_in_the_newest(on: &Fixture) {
+    let data = r#"{"category":"sports","title":"T","content":"C","author":"Ada","author_id":null}"#;
+    let old = NewEvent { event_type: "news.article_published", ..event("news.sports", data) };
+    let stream_id = some_stream();
+    let part = StreamAppend { stream_id, expected: Version::NONE, events: vec![old] };
+    on.log.append(append(vec![part])).await.expect("append");
+    let read = on.all().await.remove(0);
+    assert_eq!((read.schema_version, read.routing_key().as_str()), (1, "news.sports.article_published"));
+    match read.decode().expect("an event") {
+        DomainEvent::News(NewsEvent::Published(event)) => {
+            assert_eq!(event.text.byline.as_deref(), Some("Ada"));
+            assert_eq!((event.text.title.as_str(), event.text.summary.as_str()), ("T", ""));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) async fn a_stream_is_read_by_itself_and_in_order(on: &Fixture) {
+    record(on, &[("a", "user"), ("ab", "user"), ("a", "news.x"), ("A", "user"), ("a", "user")]).await;
+    let read = on.log.read_stream(&StreamId::from("a".to_owned())).await.expect("read");
+    assert_eq!(places(&read), [("a", 1), ("a", 2), ("a", 3)]);
+    assert_eq!(positions(&read), [1, 3, 5]);
+    let read = on.log.read_stream(&some_stream()).await.expect("read");
+    assert!(read.is_empty(), "{read:?}");
+}
+
+pub(super) async fn the_log_is_read_after_a_position_by_partition_and_in_pages(on: &Fixture) {
+    let (x, u) = (("a", "news.x"), ("b", "user"));
+    record(on, &[x, u, x, x, u, ("c", "news.xy"), x]).await;
+    let news = partition("news.x");
+    for (after, partition, limit, expected) in [
+        (0, None, 100, vec![1, 2, 3, 4, 5, 6, 7]),
+        (0, None, 3, vec![1, 2, 3]),
+        (3, None, 3, vec![4, 5, 6]),
+        (7, None, 3, vec![]),
+        (0, Some(&news), 100, vec![1, 3, 4, 7]),
+        (1, Some(&news), 2, vec![3, 4]),
+        (5, Some(&Partition::Users), 2, vec![]),
+    ] {
+        let read = on.log.read_after(Position::new(after), partition, limit).await.expect("read");
+        assert_eq!(positions(&read), expected, "{limit} after {after} of {partition:?}");
+    }
+}
+
+pub(super) async fn streams_are_paged_whole_in_byte_order_up_to_a_position(on: &Fixture) {
+    let stream = |name| (name, "news.x");
+    let events = ["ä", "b", "a", "B", "a", "b", "a"].map(stream);
+    record(on, &events).await;
+    record(on, &[("c", "news.y"), ("a", "news.y"), ("b", "news.x"), ("d", "news.x")]).await;
+    let (news, b) = (partition("news.x"), StreamId::from("b".to_owned()));
+    let end = Position::END;
+    let pages = [
+        (None, end, 2, vec![("B", 1), ("a", 1), ("a", 2), ("a", 3)]),
+        (None, Position::new(5), 2, vec![("B", 1), ("a", 1), ("a", 2)]),
+        (Some(&b), end, 2, vec![("d", 1), ("ä", 1)]),
+        (Some(&b), Position::new(10), 9, vec![("ä", 1)]),
+        (None, Position::new(1), 9, vec![("ä", 1)]),
+        (None, Position::START, 9, vec![]),
+    ];
+    for (after, up_to, limit, expected) in pages {
+        let read = on.log.read_streams(&news, after, up_to, limit).await.expect("read");
+        assert_eq!(places(&read), expected, "{limit} after {after:?} up to {up_to}");
+    }
+    let a = StreamId::from("a".to_owned());
+    let read = on.log.read_streams(&news, Some(&a), end, 1).await.expect("read");
+    assert_eq!(places(&read), [("b", 1), ("b", 2), ("b", 3)]);
+}
+
+pub(super) async fn the_last_position_is_known_of_the_log_and_of_each_partition(on: &Fixture) {
+    let last = async |partition: Option<&Partition>, up_to| {
+        let last = on.log.last_position(partition, up_to).await;
+        last.expect("read").get()
+    };
+    let (news, end) = (partition("news.x"), Position::END);
+    assert_eq!((last(None, end).await, last(Some(&news), end).await), (0, 0));
+    let (x, u) = (("a", "news.x"), ("b", "user"));
+    record(on, &[u, x, x, u, u]).await;
+    assert_eq!((last(None, end).await, last(Some(&news), end).await), (5, 3));
+    let up_to = Position::new;
+    assert_eq!((last(None, up_to(4)).await, last(Some(&news), up_to(2)).await), (4, 2));
+    assert_eq!((last(None, up_to(0)).await, last(Some(&news), up_to(1)).await), (0, 0));
+}
+
+pub(super) async fn a_log_that_lacks_an_event_says_so(on: &Fixture) {
+    let stream = StreamId::from("user-1".to_owned());
+    on.log.append(append(vec![part(&stream, 0, 2)])).await.expect("append");
+    on.log.append(one(&some_stream(), 0)).await.expect("append");
+    assert_eq!(on.log.gaps().await.expect("read"), Vec::<String>::new());
+    on.execute(match &on.database {
+        Database::Postgres { .. } => {
+            "INSERT INTO events SELECT 5, stream_id, 4, gen_random_uuid(), partition, event_type, \
+             schema_version, data, metadata, recorded_at FROM events WHERE position = 2"
+        }
+        Database::Sqlite { .. } => {
+            "INSERT INTO events SELECT 5, stream_id, 4, randomblob(16), partition, event_type, \
+             schema_version, data, metadata, recorded_at FROM events WHERE position = 2"
+        }
+    })
+    .await
+    .expect("insert");
+    let gaps = on.log.gaps().await.expect("read");
+    assert_eq!(gaps, ["position 4 is missing", "stream user-1 lacks a version"]);
+}

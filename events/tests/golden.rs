@@ -1,6 +1,8 @@
 //! Every shape in which an event was ever written can still be read: one file per type and schema
 //! version in `events/golden`. A change that breaks one of them would make a log unreadable.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,10 +1,13 @@
 //! What a newsroom and its readers do, over HTTP, on both wirings.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Answer, Portal, Wiring, eventually, section};
+use support::http::{Answer, section};
+use support::{Portal, Wiring, eventually};
 
 /// Runs each journey on both wirings.
 macro_rules! on_both_wirings {

@@ -7,6 +7,7 @@
 //! - A rebuild writes a generation that no reader sees until the switch, and the switch happens
 //!   only if the new generation is not behind the live one.
 
+mod generations;
 mod mongodb;
 mod sqlite;
 
@@ -196,7 +197,7 @@ impl FromStr for ViewStoreUrl {
     fn from_str(url: &str) -> Result<Self, String> {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.to_owned())),
-            Some(("mongodb" | "mongodb+srv", _)) => Ok(Self::Mongo(url.to_owned())),
+            Some(("mongodb", _)) => Ok(Self::Mongo(url.to_owned())),
             _ => Err("a view store is sqlite:PATH or mongodb://HOST/DATABASE".to_owned()),
         }
     }

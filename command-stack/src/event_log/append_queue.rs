@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use events::{BoxError, LogError};
+use events::{BoxError, LogError, StreamId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Append, AppendError, Appended};
@@ -62,6 +62,18 @@ fn unavailable(error: BoxError) -> AppendError {
     AppendError::Log(LogError::Unavailable(error))
 }
 
+fn is_unavailable(answer: &Answer) -> bool {
+    matches!(answer, Err(AppendError::Log(LogError::Unavailable(_))))
+}
+
+/// Who waited while the database did not answer has waited long enough: batch after batch, each
+/// with a timeout of its own, would make the last of them wait for minutes.
+fn turn_away(waiting: impl Iterator<Item = Waiting>) {
+    for Waiting { answer, .. } in waiting {
+        let _ = answer.send(Err(unavailable("the batch before was not answered".into())));
+    }
+}
+
 async fn run(database: Arc<dyn AppendBatch>, mut receiver: mpsc::Receiver<Waiting>) {
     let mut deferred = VecDeque::new();
     loop {
@@ -76,12 +88,24 @@ async fn run(database: Arc<dyn AppendBatch>, mut receiver: mpsc::Receiver<Waitin
         {
             deferred.push_back(next);
         }
-        let (appends, answers) = next_batch(&mut deferred);
-        for (sender, answer) in answers.into_iter().zip(commit(&*database, &appends).await) {
+        let (appends, senders) = next_batch(&mut deferred);
+        let answers = commit(&*database, &appends).await;
+        if answers.iter().any(is_unavailable) {
+            turn_away(deferred.drain(..));
+            turn_away(std::iter::from_fn(|| receiver.try_recv().ok()));
+        }
+        for (sender, answer) in senders.into_iter().zip(answers) {
             // A client that went away does not need its answer.
             let _ = sender.send(answer);
         }
     }
+}
+
+/// What two requests of one batch must not share.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Name {
+    Stream(StreamId),
+    Command(String),
 }
 
 /// Takes a batch from the front. A request that shares a stream or a command id with one before it
@@ -92,9 +116,11 @@ fn next_batch(waiting: &mut VecDeque<Waiting>) -> (Vec<Append>, Vec<oneshot::Sen
     let mut touched = HashSet::new();
     let mut events = 0;
     while let Some(next) = waiting.pop_front() {
-        let streams = next.append.streams.iter().map(|stream| stream.stream_id.as_str());
-        let key = next.append.key.iter().map(|key| key.id.as_str());
-        let names: Vec<_> = streams.chain(key).map(str::to_owned).collect();
+        let streams =
+            next.append.streams.iter().map(|stream| Name::Stream(stream.stream_id.clone()));
+        let key = next.append.key.iter().map(|key| Name::Command(key.id.clone()));
+        // A set, because a request is never in its own way.
+        let names: HashSet<_> = streams.chain(key).collect();
         let size: usize = next.append.streams.iter().map(|stream| stream.events.len()).sum();
         let full = !appends.is_empty() && events + size > BATCH_EVENTS;
         // A deferred request marks its names too, or a later one could overtake it.

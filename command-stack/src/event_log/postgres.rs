@@ -1,7 +1,7 @@
 //! The event log in PostgreSQL, from 15. The table, its triggers and the appending function are in
 //! `migrations/postgres`.
 
-use std::sync::{Arc, Once};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use events::{
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
 use super::stored::{
@@ -45,7 +46,7 @@ pub struct PostgresEventLog {
     pool: PgPool,
     queue: AppendQueue,
     appended: watch::Sender<()>,
-    listening: Once,
+    listening: OnceLock<AbortOnDropHandle<()>>,
 }
 
 impl PostgresEventLog {
@@ -67,7 +68,7 @@ impl PostgresEventLog {
             })
             .connect_lazy_with(options.application_name("portal"));
         let queue = AppendQueue::new(Arc::new(pool.clone()));
-        Ok(Self { pool, queue, appended: watch::channel(()).0, listening: Once::new() })
+        Ok(Self { pool, queue, appended: watch::channel(()).0, listening: OnceLock::new() })
     }
 
     /// Brings the tables up to date.
@@ -311,16 +312,18 @@ impl EventReader for PostgresEventLog {
     }
 
     fn appended(&self) -> watch::Receiver<()> {
-        self.listening.call_once(|| {
-            tokio::spawn(listen(self.pool.clone(), self.appended.clone()));
+        self.listening.get_or_init(|| {
+            let listening = listen(self.pool.clone(), self.appended.clone());
+            AbortOnDropHandle::new(tokio::spawn(listening))
         });
         self.appended.subscribe()
     }
 }
 
-/// Turns NOTIFY into `appended` for as long as somebody watches.
+/// Turns NOTIFY into `appended` until the log is dropped, also while nobody watches: a relay that
+/// starts over comes back.
 async fn listen(pool: PgPool, appended: watch::Sender<()>) {
-    while !appended.is_closed() {
+    loop {
         if let Err(error) = listen_once(&pool, &appended).await {
             tracing::warn!(%error, "not woken by new events for now; polling");
         }

@@ -3,18 +3,25 @@
 //! [`Wiring::Embedded`] is one process on SQLite; [`Wiring::Servers`] is a process per service on
 //! the PostgreSQL, RabbitMQ and MongoDB that `scripts/services env` names, each test with a
 //! database, a vhost and a view database of its own.
-#![expect(dead_code, reason = "each test binary uses a part of it")]
+#![expect(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+pub mod health;
+pub mod http;
+pub mod newsroom;
+pub mod stores;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
-use uuid::Uuid;
+
+use self::http::{Answer, Door};
+use self::stores::{fresh_stores, required};
 
 /// Longer than anything takes on a busy machine, so that only a failure lasts so long.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,37 +48,6 @@ struct Service {
     address: String,
 }
 
-pub fn required(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set: see `scripts/services env`"))
-}
-
-/// A database, a vhost and a view database that nobody else uses, at the servers that the
-/// environment names.
-pub async fn fresh_stores(servers: &dyn Fn(&str) -> String) -> Environment {
-    let name = format!("t{}", Uuid::now_v7().simple());
-    let postgres = servers("PORTAL_EVENT_LOG");
-    let mut connection = PgConnection::connect(&postgres).await.expect("PostgreSQL");
-    let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    sqlx::raw_sql(create).execute(&mut connection).await.expect("a database");
-    let api = servers("PORTAL_TEST_RABBITMQ_API");
-    let made = Client::new().put(format!("{api}/api/vhosts/{name}")).send().await;
-    assert!(made.expect("the management API").status().is_success());
-    BTreeMap::from([
-        ("PORTAL_EVENT_LOG".to_owned(), with_path(&postgres, &name)),
-        ("PORTAL_BUS".to_owned(), with_path(&servers("PORTAL_BUS"), &name)),
-        ("PORTAL_VIEW_STORE".to_owned(), with_path(&servers("PORTAL_VIEW_STORE"), &name)),
-    ])
-}
-
-/// The same address with another path: `scheme://host/path?query`.
-fn with_path(url: &str, path: &str) -> String {
-    let (base, query) =
-        url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
-    let (server, _) = base.rsplit_once('/').expect("scheme://host/path");
-    query.map_or_else(|| format!("{server}/{path}"), |query| format!("{server}/{path}?{query}"))
-}
-
 impl Portal {
     /// A portal with the default categories.
     pub async fn start(wiring: Wiring) -> Self {
@@ -90,20 +66,25 @@ impl Portal {
 
     /// A portal on stores that the caller has chosen.
     pub fn start_on(wiring: Wiring, environment: Environment) -> Self {
+        let mut portal = Self::not_started(wiring, environment);
+        portal.tool(&["migrate"]);
+        portal.spawn_all();
+        portal
+    }
+
+    /// A portal of which nothing runs yet, and that has no tables.
+    pub fn not_started(wiring: Wiring, environment: Environment) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let client = Client::builder().timeout(DEADLINE).build().expect("a client");
-        let services = BTreeMap::new();
-        let mut portal = Self { environment, wiring, services, client, folder };
-        match wiring {
-            Wiring::Embedded => portal.spawn("portal"),
-            Wiring::Servers => {
-                assert!(portal.run(&["migrate"]).status.success(), "portal migrate");
-                for service in SERVICES {
-                    portal.spawn(service);
-                }
-            }
+        Self { environment, wiring, services: BTreeMap::new(), client, folder }
+    }
+
+    /// Starts every service, in an order in which each finds the addresses of those before it.
+    pub fn spawn_all(&mut self) {
+        match self.wiring {
+            Wiring::Embedded => self.spawn("portal"),
+            Wiring::Servers => SERVICES.into_iter().for_each(|service| self.spawn(service)),
         }
-        portal
     }
 
     /// The services that run, by the names that `kill` and `spawn` take.
@@ -120,9 +101,18 @@ impl Portal {
 
     /// SIGTERM, and its exit code.
     pub fn terminate(&mut self, service: &'static str) -> Option<i32> {
+        self.signal(service, "TERM");
+        self.exit_code(service)
+    }
+
+    pub fn signal(&self, service: &'static str, signal: &str) {
+        let pid = self.pid(service).to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().expect("kill").success());
+    }
+
+    /// Waits for the end of a service.
+    pub fn exit_code(&mut self, service: &'static str) -> Option<i32> {
         let service = self.services.get_mut(service).expect("a running service");
-        let pid = service.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
         service.process.wait().expect("its end").code()
     }
 
@@ -168,7 +158,8 @@ impl Portal {
         ]
     }
 
-    fn command(&self) -> Command {
+    /// The program, with the settings of this portal.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portal"));
         for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("PORTAL_")) {
             command.env_remove(variable);
@@ -202,10 +193,23 @@ impl Portal {
         format!("http://{}{path}", self.services[service].address)
     }
 
+    /// A file in the data directory of the embedded stores.
+    pub fn data_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The service that is the public door.
+    pub fn door_name(&self) -> &'static str {
+        if self.wiring == Wiring::Embedded { "portal" } else { "orchestrator" }
+    }
+
+    pub fn door(&self) -> Door {
+        Door { client: self.client.clone(), url: self.url(self.door_name(), "") }
+    }
+
     /// A request to the public door.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let door = if self.wiring == Wiring::Embedded { "portal" } else { "orchestrator" };
-        self.client.request(method, self.url(door, path))
+        self.door().request(method, path)
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -224,8 +228,7 @@ impl Portal {
 
     /// A query that sees everything up to a position.
     pub async fn get_at(&self, path: &str, position: i64) -> Answer {
-        let request = self.request(Method::GET, path);
-        Answer::of(request.header("portal-min-position", position)).await
+        Answer::of(self.door().get_at(path, position)).await
     }
 
     /// Publishes an article; its JSON and the position of the event.
@@ -237,12 +240,27 @@ impl Portal {
         (answer.body, position)
     }
 
-    /// `portal verify` passes once the views have caught up.
+    /// The log, as `portal events` shows it.
+    pub fn events(&self) -> Vec<Value> {
+        let lines = self.tool(&["events", "--json"]);
+        lines.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+    }
+
+    /// `portal verify` passes, and goes on to pass until every view has all of the log.
     pub async fn verifies(&self) {
-        let end = self.tool(&["events", "--json"]).lines().count();
-        eventually("portal verify", async || {
+        let events = self.events();
+        let mut expected = vec![format!("event log: {} events, complete", events.len())];
+        let ends = events.iter().map(|event| (event["source"].as_str(), &event["position"]));
+        for (partition, end) in ends.collect::<BTreeMap<_, _>>() {
+            let view = match partition.and_then(|partition| partition.strip_prefix("news.")) {
+                Some(category) => format!("articles_{category}: "),
+                None => "users: ".to_owned(),
+            };
+            expected.push(format!("{view}* at position {end}, equal to the log"));
+        }
+        eventually("every view has all of the log", async || {
             let text = self.tool(&["verify"]);
-            text.contains(&format!("{end} events, complete")).then_some(())
+            expected.iter().all(|line| has_line(&text, line)).then_some(())
         })
         .await;
     }
@@ -260,64 +278,36 @@ impl Drop for Portal {
     }
 }
 
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    pub async fn of(request: RequestBuilder) -> Self {
-        Self::try_of(request).await.expect("an answer")
-    }
-
-    pub async fn try_of(request: RequestBuilder) -> Result<Self, reqwest::Error> {
-        let response: Response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await?;
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).expect("JSON")
-        };
-        Ok(Self { status, headers, body })
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    pub fn position(&self) -> i64 {
-        self.header("portal-position").parse().expect("a Portal-Position")
-    }
-
-    /// Asserts an error of this status and type, in the form that every error has.
-    pub fn is_problem(&self, status: u16, kind: &str) {
-        assert_eq!(self.status, status, "{}", self.body);
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        assert_eq!(self.body["type"], format!("/problems/{kind}"), "{}", self.body);
-        assert_eq!(self.body["status"], status);
-        assert!(self.body["title"].is_string() && self.body["detail"].is_string());
-        assert!(!self.header("x-request-id").is_empty());
-    }
-}
-
 /// Looks again and again until there is something, or fails at the deadline.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
+    let patience = Patience::new(what);
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(began.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        patience.pause().await;
+    }
+}
+
+/// The pauses between one look and the next, until the deadline.
+pub struct Patience<'a> {
+    what: &'a str,
+    began: Instant,
+}
+
+impl<'a> Patience<'a> {
+    pub fn new(what: &'a str) -> Self {
+        Self { what, began: Instant::now() }
+    }
+
+    pub async fn pause(&self) {
+        assert!(self.began.elapsed() < DEADLINE, "not within {DEADLINE:?}: {}", self.what);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// The articles of a section of a home page.
-pub fn section<'a>(home: &'a Value, category: &str) -> &'a Value {
-    let sections = home["sections"].as_array().expect("sections");
-    sections.iter().find(|section| section["category"] == category).expect("the section")
+/// Whether there is a line of this form, in which `*` stands for anything.
+fn has_line(text: &str, form: &str) -> bool {
+    let (start, end) = form.split_once('*').unwrap_or((form, ""));
+    text.lines().any(|line| line.starts_with(start) && line.ends_with(end))
 }

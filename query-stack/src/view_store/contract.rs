@@ -186,18 +186,14 @@ async fn a_url_of_mongodb_must_name_a_database() {
 #[tokio::test]
 async fn a_writer_that_died_within_a_transaction_is_in_the_way_for_seconds_only() {
     let (store, database) = mongodb().await;
-    let from = live(&store, &articles()).await;
+    live(&store, &articles()).await;
     let mut session = database.client().start_session().await.expect("a session");
     session.start_transaction().await.expect("a transaction");
     let (all, lock) = (doc! {}, doc! { "$set": { "locked": true } });
     let views = database.collection::<::mongodb::bson::Document>("views");
     views.update_one(all, lock).session(&mut session).await.expect("locked");
     let begun = Instant::now();
-    while let Err(error) = apply(&store, &articles(), Slot::Live, from, &[article(1, 1)]).await {
-        assert!(matches!(error, ApplyError::Moved), "{error:?}");
-        assert_eq!(live(&store, &articles()).await, from);
-        assert!(begun.elapsed() < Duration::from_secs(10), "still locked");
-    }
-    assert_eq!(live(&store, &articles()).await, step(from, 1));
+    put(&store, &articles(), &[article(1, 1)]).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     database.drop().await.expect("dropped");
 }

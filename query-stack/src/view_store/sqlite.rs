@@ -3,7 +3,7 @@
 //! Writers take the file's single write lock before they look at a checkpoint (`BEGIN IMMEDIATE`),
 //! so that what they saw still holds when they write. Readers see the last commit and never wait.
 
-mod generations;
+mod views;
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use sqlx::{SqliteConnection, Transaction};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
+use super::generations::Generations;
 use super::{
     ApplyError, Checkpoint, Document, ListFilter, Slot, Unavailable, View, ViewState, ViewStore,
 };
@@ -85,6 +86,23 @@ impl SqliteViewStore {
     async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.pool.begin_with("BEGIN IMMEDIATE").await
     }
+
+    async fn change<T>(
+        &self,
+        view: &View,
+        change: impl FnOnce(&mut Generations) -> T,
+    ) -> Result<T, sqlx::Error> {
+        let name = view.to_string();
+        let mut transaction = self.write().await?;
+        let before = views::find_or_insert(&mut transaction, &name).await?;
+        let mut after = before;
+        let answer = change(&mut after);
+        if after != before {
+            views::change(&mut transaction, &name, before, after).await?;
+        }
+        transaction.commit().await?;
+        Ok(answer)
+    }
 }
 
 #[async_trait]
@@ -99,11 +117,11 @@ impl Dependency for SqliteViewStore {
 impl ViewStore for SqliteViewStore {
     async fn state(&self, view: &View) -> Result<ViewState, Unavailable> {
         let name = view.to_string();
-        if let Some(known) = generations::find(&self.pool, &name).await? {
+        if let Some(known) = views::find(&self.pool, &name).await? {
             return Ok(known.state);
         }
         let mut transaction = self.write().await?;
-        let new = generations::find_or_insert(&mut transaction, &name).await?;
+        let new = views::find_or_insert(&mut transaction, &name).await?;
         transaction.commit().await?;
         Ok(new.state)
     }
@@ -118,7 +136,7 @@ impl ViewStore for SqliteViewStore {
     ) -> Result<(), ApplyError> {
         let name = view.to_string();
         let mut transaction = self.write().await?;
-        generations::move_checkpoint(&mut transaction, &name, slot, from, to).await?;
+        views::move_checkpoint(&mut transaction, &name, slot, from, to).await?;
         for document in documents {
             put(&mut transaction, &name, from.generation, document).await?;
         }
@@ -190,39 +208,15 @@ impl ViewStore for SqliteViewStore {
     }
 
     async fn begin_rebuild(&self, view: &View) -> Result<Checkpoint, Unavailable> {
-        let name = view.to_string();
-        let mut transaction = self.write().await?;
-        let known = generations::find_or_insert(&mut transaction, &name).await?;
-        let generation = known.last_generation + 1;
-        let begun = Checkpoint { generation, position: Position::START };
-        let after = ViewState { building: Some(begun), ..known.state };
-        generations::change(&mut transaction, &name, known.state, after).await?;
-        transaction.commit().await?;
-        Ok(begun)
+        Ok(self.change(view, Generations::begin_rebuild).await?)
     }
 
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable> {
-        let name = view.to_string();
-        let mut transaction = self.write().await?;
-        let before = generations::find_or_insert(&mut transaction, &name).await?.state;
-        if before.previous.is_some() {
-            let after = ViewState { building: before.previous, previous: None, ..before };
-            generations::change(&mut transaction, &name, before, after).await?;
-            transaction.commit().await?;
-        }
-        Ok(before.previous)
+        Ok(self.change(view, Generations::begin_rollback).await?)
     }
 
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError> {
-        let name = view.to_string();
-        let mut transaction = self.write().await?;
-        let before = generations::find_or_insert(&mut transaction, &name).await?.state;
-        if before.building != Some(building) || before.live.position > building.position {
-            return Err(ApplyError::Moved);
-        }
-        let after = ViewState { live: building, previous: Some(before.live), building: None };
-        generations::change(&mut transaction, &name, before, after).await?;
-        Ok(transaction.commit().await?)
+        self.change(view, |generations| generations.switch(building)).await?
     }
 }
 

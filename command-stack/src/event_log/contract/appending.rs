@@ -5,9 +5,7 @@ use events::StreamId;
 use futures::future::join_all;
 
 use super::super::{AppendError, LogError};
-use super::fixture::{
-    Fixture, append, is_conflict, one, part, places, positions, some_stream,
-};
+use super::fixture::{Fixture, append, is_conflict, one, part, places, positions, some_stream};
 
 pub(super) async fn a_stream_begins_at_version_one_and_goes_on_from_its_last_event(on: &Fixture) {
     let stream = some_stream();
@@ -56,8 +54,9 @@ pub(super) async fn an_append_to_many_streams_records_all_of_them_or_none(on: &F
     assert_eq!(appended.position.get(), 4);
     for stale in 0..3 {
         let parts = streams.iter().zip(0..);
-        let parts =
-            parts.map(|(stream, n)| part(stream, if n == stale { 7 } else { i64::from(stream == b) + 1 }, 1));
+        let parts = parts.map(|(stream, n)| {
+            part(stream, if n == stale { 7 } else { i64::from(stream == b) + 1 }, 1)
+        });
         let result = on.log.append(append(parts.collect())).await;
         assert!(is_conflict(&result), "stream {stale} is stale: {result:?}");
     }

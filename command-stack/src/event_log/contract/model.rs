@@ -42,12 +42,13 @@ impl Model {
     /// The append that is meant, and what must become of it.
     fn carry_out(&mut self, (streams, key): &Plan) -> (Append, Outcome) {
         let version = |stream| self.versions.get(stream).copied().unwrap_or(0);
-        let parts = streams.iter().map(|(stream, (distance, count))| {
-            part(&name(*stream), (version(stream) + distance).max(0), *count)
-        });
-        let plain = append(parts.collect());
-        let right = plain.streams.iter().zip(streams.keys());
-        let conflict = right.into_iter().any(|(part, stream)| part.expected.get() != version(stream));
+        let (mut parts, mut conflict) = (Vec::new(), false);
+        for (stream, (distance, count)) in streams {
+            let expected = (version(stream) + distance).max(0);
+            conflict |= expected != version(stream);
+            parts.push(part(&name(*stream), expected, *count));
+        }
+        let plain = append(parts);
         let append = match key {
             Some(key) => with_key(plain, &format!("key-{key}"), *key),
             None => plain,
@@ -89,7 +90,10 @@ async fn agrees_with_the_model(bursts: Vec<Vec<Plan>>) {
         let expected: Vec<_> = (1..=*version).map(|version| (name.as_str(), version)).collect();
         assert_eq!(places, expected);
     }
-    assert_eq!(events.len(), usize::try_from(model.versions.values().sum::<i64>()).expect("a count"));
+    assert_eq!(
+        events.len(),
+        usize::try_from(model.versions.values().sum::<i64>()).expect("a count")
+    );
 }
 
 #[test]

@@ -40,7 +40,11 @@ async fn an_event_that_the_database_refuses_fails_alone() {
         // jsonb holds every character but this one.
         let data = if n == 4 { r#"{"text":"\u0000"}"# } else { "{}" };
         let events = vec![event("user", data)];
-        append(vec![StreamAppend { stream_id: stream.clone(), expected: Default::default(), events }])
+        append(vec![StreamAppend {
+            stream_id: stream.clone(),
+            expected: Default::default(),
+            events,
+        }])
     });
     let results = on.at_once(appends.collect()).await;
     for (n, result) in results.iter().enumerate() {

@@ -3,14 +3,8 @@
 use events::Position;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
+use super::super::generations::Generations;
 use super::super::{ApplyError, Checkpoint, Slot, ViewState};
-
-/// A row of the table.
-pub(super) struct Generations {
-    /// The highest ever begun.
-    pub(super) last_generation: i64,
-    pub(super) state: ViewState,
-}
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -58,7 +52,7 @@ impl From<Row> for Generations {
             previous: optional(row.previous_generation, row.previous_position),
             building: optional(row.building_generation, row.building_position),
         };
-        Self { last_generation: row.last_generation, state }
+        Self { last: row.last_generation, state }
     }
 }
 
@@ -93,40 +87,48 @@ pub(super) async fn move_checkpoint(
     if moved.rows_affected() == 1 { Ok(()) } else { Err(ApplyError::Moved) }
 }
 
-/// Writes the generations of a view and drops the documents of those that it has no more.
+/// Writes the generations of a view and drops the documents of those that it keeps no more.
 pub(super) async fn change(
     connection: &mut SqliteConnection,
     name: &str,
-    before: ViewState,
-    after: ViewState,
+    before: Generations,
+    after: Generations,
 ) -> Result<(), sqlx::Error> {
+    let ViewState { live, previous, building } = after.state;
     sqlx::query(
-        "UPDATE views SET last_generation = max(last_generation, coalesce(?6, 0)),
-             live_generation = ?2, live_position = ?3, previous_generation = ?4,
-             previous_position = ?5, building_generation = ?6, building_position = ?7
+        "UPDATE views SET last_generation = ?2, live_generation = ?3, live_position = ?4,
+             previous_generation = ?5, previous_position = ?6,
+             building_generation = ?7, building_position = ?8
          WHERE name = ?1",
     )
     .bind(name)
-    .bind(after.live.generation)
-    .bind(after.live.position.get())
-    .bind(after.previous.map(|checkpoint| checkpoint.generation))
-    .bind(after.previous.map(|checkpoint| checkpoint.position.get()))
-    .bind(after.building.map(|checkpoint| checkpoint.generation))
-    .bind(after.building.map(|checkpoint| checkpoint.position.get()))
+    .bind(after.last)
+    .bind(live.generation)
+    .bind(live.position.get())
+    .bind(previous.map(|checkpoint| checkpoint.generation))
+    .bind(previous.map(|checkpoint| checkpoint.position.get()))
+    .bind(building.map(|checkpoint| checkpoint.generation))
+    .bind(building.map(|checkpoint| checkpoint.position.get()))
     .execute(&mut *connection)
     .await?;
-    for generation in generations(before).filter(|old| generations(after).all(|kept| kept != *old))
-    {
-        sqlx::query("DELETE FROM documents WHERE view = ? AND generation = ?")
-            .bind(name)
-            .bind(generation)
-            .execute(&mut *connection)
-            .await?;
+    let ViewState { live, previous, building } = before.state;
+    for Checkpoint { generation, .. } in [Some(live), previous, building].into_iter().flatten() {
+        if !after.keeps(generation) {
+            drop_documents(&mut *connection, name, generation).await?;
+        }
     }
     Ok(())
 }
 
-fn generations(state: ViewState) -> impl Iterator<Item = i64> {
-    let all = [Some(state.live), state.previous, state.building];
-    all.into_iter().flatten().map(|checkpoint| checkpoint.generation)
+async fn drop_documents(
+    connection: &mut SqliteConnection,
+    name: &str,
+    generation: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM documents WHERE view = ? AND generation = ?")
+        .bind(name)
+        .bind(generation)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

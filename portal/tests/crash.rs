@@ -1,0 +1,107 @@
+//! Processes are killed, or asked to stop, in the middle of the work: nothing that was acknowledged
+//! is lost, nothing is carried out twice, and the views end up equal to the log.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use support::newsroom::{Article, Newsroom, Random};
+use support::{Portal, Wiring};
+
+const COMMANDS: usize = 2_000;
+const CLIENTS: usize = 16;
+const KILLS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_portal_in_one_process_survives_kill_9() {
+    survives_kill_9(Wiring::Embedded, "portal").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_stack_survives_kill_9() {
+    survives_kill_9(Wiring::Servers, "command-stack").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_survives_kill_9() {
+    survives_kill_9(Wiring::Servers, "relay").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_stack_of_one_category_survives_kill_9() {
+    survives_kill_9(Wiring::Servers, "query-stack-1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_query_stack_of_several_categories_survives_kill_9() {
+    survives_kill_9(Wiring::Servers, "query-stack-2").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orchestrator_survives_kill_9() {
+    survives_kill_9(Wiring::Servers, "orchestrator").await;
+}
+
+async fn survives_kill_9(wiring: Wiring, service: &'static str) {
+    let mut random = Random::seeded();
+    let mut portal = Portal::start(wiring).await;
+    let newsroom = Newsroom::new(portal.door(), COMMANDS);
+    let mut acknowledged = newsroom.acknowledged();
+    let clients = newsroom.work(CLIENTS, &random);
+    let mut moments = [(); KILLS].map(|()| random.below(COMMANDS - 100));
+    moments.sort_unstable();
+    for moment in moments {
+        acknowledged.wait_for(|count| *count >= moment).await.expect("a newsroom at work");
+        // Answers come when a batch is done; the kill shall come anywhere.
+        tokio::time::sleep(Duration::from_micros(random.below(5_000) as u64)).await;
+        portal.kill(service);
+        portal.spawn(service);
+    }
+    clients.join_all().await;
+    let articles = newsroom.articles().clone();
+    log_has_each_command_once(&portal.events(), &articles);
+    readers_find_each_article(&portal, &articles).await;
+    portal.verifies().await;
+}
+
+fn log_has_each_command_once(events: &[Value], articles: &[Article]) {
+    assert_eq!(events.len(), COMMANDS, "one event per command");
+    let positions = events.iter().map(|event| event["position"].as_u64());
+    assert!(positions.eq((1..=COMMANDS as u64).map(Some)), "positions without holes");
+    let mut titles = HashSet::new();
+    let repeated = events.iter().find(|event| {
+        let title = event["data"]["title"].as_str();
+        title.is_some_and(|title| !titles.insert(title))
+    });
+    assert_eq!(repeated, None, "a command was carried out twice");
+    let mut streams: HashMap<_, Vec<_>> = HashMap::new();
+    for event in events {
+        streams.entry(event["subject"].as_str().expect("a stream")).or_default().push(event);
+    }
+    assert_eq!(streams.len(), articles.len());
+    for article in articles {
+        let stream = streams.get(format!("article-{}", article.id()).as_str());
+        let stream = stream.unwrap_or_else(|| panic!("{article:?} is missing"));
+        assert_eq!(stream.len(), article.versions(), "{article:?} is {stream:?}");
+        let found = stream.iter().filter_map(|event| event["data"]["title"].as_str());
+        assert!(found.eq(article.titles.iter().map(String::as_str)), "{article:?} is {stream:?}");
+        let last = &stream[stream.len() - 1];
+        assert_eq!(last["type"] == "news.article_retracted", article.retracted);
+        let position = article.position.map_or(Value::Null, Value::from);
+        assert!(position.is_null() || position == last["position"], "{article:?} is {stream:?}");
+    }
+}
+
+async fn readers_find_each_article(portal: &Portal, articles: &[Article]) {
+    let reading = articles.iter().map(async |article| {
+        let answer = portal.get_at(&article.path, COMMANDS as i64).await;
+        article.is_answered_by(&answer);
+        assert_eq!(answer.status == 410, article.retracted, "{article:?}");
+    });
+    stream::iter(reading).buffer_unordered(CLIENTS).collect::<Vec<()>>().await;
+}

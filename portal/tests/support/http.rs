@@ -1,0 +1,79 @@
+//! The public door as a client sees it: requests and what comes back.
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::Value;
+
+/// The public door; clients that work at the same time have a clone each.
+#[derive(Clone)]
+pub struct Door {
+    pub client: Client,
+    /// `http://host:port`
+    pub url: String,
+}
+
+impl Door {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// A query that sees everything up to a position.
+    pub fn get_at(&self, path: &str, position: i64) -> RequestBuilder {
+        self.request(Method::GET, path).header("portal-min-position", position)
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        Self::try_of(request).await.expect("an answer")
+    }
+
+    pub async fn try_of(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+        let response: Response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await?;
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).expect("JSON")
+        };
+        Ok(Self { status, headers, body })
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    pub fn position(&self) -> i64 {
+        self.header("portal-position").parse().expect("a Portal-Position")
+    }
+
+    /// Whether a command need not be repeated: 503 leaves open whether it was carried out, and a
+    /// repetition may find the first one still under way.
+    pub fn says_what_became_of_it(&self) -> bool {
+        self.status != 503 && self.body["type"] != "/problems/in-progress"
+    }
+
+    /// Asserts an error of this status and type, in the form that every error has.
+    pub fn is_problem(&self, status: u16, kind: &str) {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["type"], format!("/problems/{kind}"), "{}", self.body);
+        assert_eq!(self.body["status"], status);
+        assert!(self.body["title"].is_string() && self.body["detail"].is_string());
+        assert!(!self.header("x-request-id").is_empty());
+    }
+}
+
+/// The section of a home page.
+pub fn section<'a>(home: &'a Value, category: &str) -> &'a Value {
+    let sections = home["sections"].as_array().expect("sections");
+    sections.iter().find(|section| section["category"] == category).expect("the section")
+}

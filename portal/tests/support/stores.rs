@@ -1,0 +1,104 @@
+//! Where a portal under test keeps its data: stores of its own at servers that it shares, or
+//! servers of its own, which it may stop.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use reqwest::Client;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::Environment;
+
+pub fn required(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: see `scripts/services env`"))
+}
+
+/// A database, a vhost and a view database that nobody else uses, at the servers that the
+/// environment names.
+pub async fn fresh_stores(servers: &dyn Fn(&str) -> String) -> Environment {
+    let name = format!("t{}", Uuid::now_v7().simple());
+    let postgres = servers("PORTAL_EVENT_LOG");
+    let mut connection = PgConnection::connect(&postgres).await.expect("PostgreSQL");
+    let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.expect("a database");
+    let api = servers("PORTAL_TEST_RABBITMQ_API");
+    let made = Client::new().put(format!("{api}/api/vhosts/{name}")).send().await;
+    assert!(made.expect("the management API").status().is_success());
+    BTreeMap::from([
+        ("PORTAL_EVENT_LOG".to_owned(), with_path(&postgres, &name)),
+        ("PORTAL_BUS".to_owned(), with_path(&servers("PORTAL_BUS"), &name)),
+        ("PORTAL_VIEW_STORE".to_owned(), with_path(&servers("PORTAL_VIEW_STORE"), &name)),
+    ])
+}
+
+/// The same address with another path: `scheme://host/path?query`.
+fn with_path(url: &str, path: &str) -> String {
+    let (base, query) =
+        url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
+    let (server, _) = base.rsplit_once('/').expect("scheme://host/path");
+    query.map_or_else(|| format!("{server}/{path}"), |query| format!("{server}/{path}?{query}"))
+}
+
+/// Servers that only this test uses: `scripts/services` with a folder of its own.
+pub struct PrivateServers {
+    folder: TempDir,
+}
+
+impl PrivateServers {
+    /// Starts these; the others are the shared ones.
+    pub fn up(names: &[&str]) -> Self {
+        let servers = Self { folder: tempfile::tempdir().expect("a folder") };
+        servers.command(&[&["up"], names].concat());
+        servers
+    }
+
+    pub fn stop(&self, name: &str) {
+        self.command(&["stop", name]);
+    }
+
+    /// kill -9.
+    pub fn kill(&self, name: &str) {
+        self.command(&["kill", name]);
+    }
+
+    /// Starts one that was stopped or killed, with its data and at its address.
+    pub fn start(&self, name: &str) {
+        self.command(&["start", name]);
+    }
+
+    /// See [`fresh_stores`].
+    pub async fn fresh_stores(&self) -> Environment {
+        fresh_stores(&|name| self.variable(name)).await
+    }
+
+    /// A line of `scripts/services env`, of these servers if they are up, else of the shared ones.
+    pub fn variable(&self, name: &str) -> String {
+        let lines = self.command(&["env"]);
+        let line = lines.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+        line.map_or_else(|| required(name), |value| value.trim_matches('\'').to_owned())
+    }
+
+    fn command(&self, arguments: &[&str]) -> String {
+        let output = self.services(arguments).output().expect("scripts/services");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "scripts/services {arguments:?}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn services(&self, arguments: &[&str]) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/services");
+        let mut command = Command::new(script);
+        command.args(arguments).env("PORTAL_SERVICES_DIR", self.folder.path());
+        command
+    }
+}
+
+impl Drop for PrivateServers {
+    fn drop(&mut self) {
+        let _ = self.services(&["down"]).output();
+    }
+}

@@ -1,0 +1,45 @@
+//! How the generations of a view change: pure, the same for every adapter.
+
+use events::Position;
+
+use super::{ApplyError, Checkpoint, ViewState};
+
+/// The generations of a view, and the last one that was begun: no number is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Generations {
+    pub(super) last: i64,
+    pub(super) state: ViewState,
+}
+
+impl Generations {
+    /// What a view begins with: an empty live generation.
+    pub(super) const FIRST: Checkpoint = Checkpoint { generation: 1, position: Position::START };
+
+    pub(super) fn begin_rebuild(&mut self) -> Checkpoint {
+        self.last += 1;
+        let begun = Checkpoint { generation: self.last, position: Position::START };
+        self.state.building = Some(begun);
+        begun
+    }
+
+    pub(super) fn begin_rollback(&mut self) -> Option<Checkpoint> {
+        let previous = self.state.previous.take()?;
+        self.state.building = Some(previous);
+        Some(previous)
+    }
+
+    pub(super) fn switch(&mut self, building: Checkpoint) -> Result<(), ApplyError> {
+        let live = self.state.live;
+        if self.state.building != Some(building) || live.position > building.position {
+            return Err(ApplyError::Moved);
+        }
+        self.state = ViewState { live: building, previous: Some(live), building: None };
+        Ok(())
+    }
+
+    /// Whether the documents of a generation are still needed.
+    pub(super) fn keeps(&self, generation: i64) -> bool {
+        let ViewState { live, previous, building } = self.state;
+        [Some(live), previous, building].iter().flatten().any(|kept| kept.generation == generation)
+    }
+}

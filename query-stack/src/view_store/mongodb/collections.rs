@@ -1,0 +1,44 @@
+//! The collections of the generations of a view: `<view>_<generation>`.
+
+use mongodb::Database;
+use mongodb::bson::Document as Bson;
+use mongodb::error::Error;
+
+use super::super::View;
+use super::super::generations::Generations;
+use super::stored;
+
+pub(super) fn name(view: &View, generation: i64) -> String {
+    format!("{view}_{generation}")
+}
+
+/// With its indexes. Does nothing when it is there.
+pub(super) async fn create(database: &Database, view: &View, generation: i64) -> Result<(), Error> {
+    let collection = database.collection::<Bson>(&name(view, generation));
+    collection.create_indexes(stored::indexes()).await?;
+    Ok(())
+}
+
+/// Drops what the view does not keep, also what somebody else should have dropped and died.
+/// What cannot be dropped now is dropped after the next change.
+pub(super) async fn drop_others(database: &Database, view: &View, generations: Generations) {
+    if let Err(error) = try_drop_others(database, view, generations).await {
+        tracing::warn!(%view, error = &error as &dyn std::error::Error, "old documents stay");
+    }
+}
+
+/// A generation above the last may be another rebuild's that is just being made.
+async fn try_drop_others(
+    database: &Database,
+    view: &View,
+    generations: Generations,
+) -> Result<(), Error> {
+    let prefix = format!("{view}_");
+    for name in database.list_collection_names().await? {
+        let number = name.strip_prefix(&prefix).and_then(|number| number.parse().ok());
+        if number.is_some_and(|number| number <= generations.last && !generations.keeps(number)) {
+            database.collection::<Bson>(&name).drop().await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! The transactions: those that move a checkpoint, and those that change the generations.
+
+use events::Position;
+use mongodb::ClientSession;
+use mongodb::bson::{RawArrayBuf, rawdoc};
+use mongodb::error::{
+    Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT,
+};
+
+use super::super::generations::Generations;
+use super::super::{Checkpoint, Slot, Unavailable, View};
+use super::{APP_NAME, MongoViewStore, abandoned, collections};
+
+/// How often to ask what became of a commit whose answer was lost.
+const COMMIT_ATTEMPTS: usize = 3;
+/// A change of generations does not give way after a conflict, because a busy projector, which
+/// does, would always be faster; after so many it suspects a dead writer.
+const CHANGE_ATTEMPTS: usize = 10;
+
+/// What `apply` is asked for.
+pub(super) struct Change<'a> {
+    pub(super) view: &'a View,
+    pub(super) slot: Slot,
+    pub(super) from: Checkpoint,
+    pub(super) to: Position,
+    pub(super) batches: &'a [RawArrayBuf],
+}
+
+/// Why a transaction was not committed.
+enum Aborted {
+    /// By the server, because of another one: try again.
+    Conflict,
+    Failed(Unavailable),
+}
+
+/// A conflict is an answer of the server; a broken connection carries the same label without one.
+impl From<Error> for Aborted {
+    fn from(error: Error) -> Self {
+        let answered = matches!(*error.kind, ErrorKind::Command(_));
+        if answered && error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
+            Self::Conflict
+        } else {
+            Self::Failed(error.into())
+        }
+    }
+}
+
+impl MongoViewStore {
+    /// False when the checkpoint is elsewhere.
+    pub(super) async fn apply_change(&self, change: &Change<'_>) -> Result<bool, Unavailable> {
+        self.until_no_conflict(1, || self.try_apply_change(change)).await
+    }
+
+    async fn try_apply_change(&self, change: &Change<'_>) -> Result<bool, Aborted> {
+        let Change { view, slot, from, to, batches } = *change;
+        let mut session = self.begin().await?;
+        if !self.slots.move_checkpoint(view, slot, from, to, &mut session).await? {
+            return Ok(false);
+        }
+        let collection = collections::name(view, from.generation);
+        for batch in batches {
+            self.update(&mut session, &collection, batch).await?;
+        }
+        commit(&mut session).await?;
+        Ok(true)
+    }
+
+    /// One command for many documents. The driver's own `bulk_write` needs MongoDB 8.
+    async fn update(
+        &self,
+        session: &mut ClientSession,
+        collection: &str,
+        updates: &RawArrayBuf,
+    ) -> Result<(), Aborted> {
+        let command =
+            rawdoc! { "update": collection, "updates": updates.clone(), "ordered": false };
+        let answer = self.database.run_raw_command(command).session(session).await?;
+        match answer.get_array("writeErrors") {
+            Ok(errors) if !errors.is_empty() => {
+                let refused = format!("MongoDB refused documents of {collection}: {:?}", errors[0]);
+                Err(Aborted::Failed(Unavailable(refused.into())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn change_generations<T>(
+        &self,
+        view: &View,
+        change: impl Fn(&mut Generations) -> T,
+    ) -> Result<T, Unavailable> {
+        self.until_no_conflict(CHANGE_ATTEMPTS, || self.try_change_generations(view, &change)).await
+    }
+
+    async fn try_change_generations<T>(
+        &self,
+        view: &View,
+        change: impl Fn(&mut Generations) -> T,
+    ) -> Result<T, Aborted> {
+        self.find_or_create(view).await?;
+        let mut session = self.begin().await?;
+        let before = self.slots.find_in(view, &mut session).await?.ok_or(Aborted::Conflict)?;
+        let mut after = before;
+        let answer = change(&mut after);
+        if after.last > before.last {
+            collections::create(&self.database, view, after.last).await?;
+        }
+        if after != before {
+            self.slots.change(view, before, after, &mut session).await?;
+            commit(&mut session).await?;
+            collections::drop_others(&self.database, view, after).await;
+        }
+        Ok(answer)
+    }
+
+    /// Whoever finds a view finds its collection with its indexes, so these are made first.
+    pub(super) async fn find_or_create(&self, view: &View) -> Result<Generations, Error> {
+        loop {
+            if let Some(known) = self.slots.find(view).await? {
+                return Ok(known);
+            }
+            collections::create(&self.database, view, Generations::FIRST.generation).await?;
+            self.slots.insert(view).await?;
+        }
+    }
+
+    async fn until_no_conflict<T, F>(
+        &self,
+        attempts_before_pause: usize,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Unavailable>
+    where
+        F: Future<Output = Result<T, Aborted>>,
+    {
+        loop {
+            for _ in 0..attempts_before_pause {
+                match attempt().await {
+                    Ok(done) => return Ok(done),
+                    Err(Aborted::Conflict) => {}
+                    Err(Aborted::Failed(error)) => return Err(error),
+                }
+            }
+            abandoned::end(&self.client, APP_NAME).await;
+        }
+    }
+
+    /// Begins a transaction. It is aborted when the session is dropped without a commit.
+    async fn begin(&self) -> Result<ClientSession, Error> {
+        let mut session = self.client.start_session().await?;
+        session.start_transaction().await?;
+        Ok(session)
+    }
+}
+
+async fn commit(session: &mut ClientSession) -> Result<(), Error> {
+    let mut attempt = 1;
+    loop {
+        match session.commit_transaction().await {
+            Err(error)
+                if attempt < COMMIT_ATTEMPTS
+                    && error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) =>
+            {
+                attempt += 1;
+            }
+            known => return known,
+        }
+    }
+}

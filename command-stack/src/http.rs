@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use events::{Actor, Category, LogError, Metadata, Position, Version};
+use events::{Actor, Category, Chain, LogError, Metadata, Position, Version};
 use proto::conventions::{
     self, BODY_LIMIT, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness, request_id,
     traceparent,
@@ -255,7 +255,7 @@ fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Pro
 }
 
 fn explain_log(error: &LogError) -> Problem {
-    tracing::error!(error = error as &dyn std::error::Error, "a command failed");
+    tracing::error!(error = %Chain(error), "a command failed");
     match error {
         LogError::Unavailable(_) => Problem::unavailable("commands are not possible right now"),
         LogError::Corrupt(_) => Problem::internal(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::bus::{BusError, EventPublisher, Message, Queue};
-use events::{LogError, Partition, Position, RecordedEvent};
+use events::{Backoff, Chain, LogError, Partition, Position, RecordedEvent};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +22,8 @@ const POLL: Duration = Duration::from_millis(500);
 /// The checkpoint is saved at most this often: it costs the database an fsync, and what is sent
 /// twice after a crash costs the projectors almost nothing.
 const SAVE_INTERVAL: Duration = Duration::from_millis(250);
-/// Between attempts to lead, and after a failure.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Between looks at whether the leader is gone.
+const NEXT_LEADER: Duration = Duration::from_millis(500);
 
 /// Why the relay starts over.
 #[derive(Debug, thiserror::Error)]
@@ -56,17 +56,15 @@ impl Relay {
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
         let work = async {
+            let mut backoff = Backoff::default();
             loop {
                 match self.lead().await {
-                    Ok(()) => tracing::debug!("another relay leads"),
+                    Ok(()) => sleep(NEXT_LEADER).await,
                     Err(error) => {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "relay starts over"
-                        );
+                        tracing::warn!(error = %Chain(&error), "relay starts over");
+                        backoff.pause().await;
                     }
                 }
-                sleep(PAUSE).await;
             }
         };
         shutdown.run_until_cancelled(work).await;

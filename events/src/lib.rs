@@ -4,6 +4,7 @@
 //! Invariant: nothing here decides anything. Rules live in the command-stack, views in the
 //! query-stack; this crate is the language they share, so it depends on neither.
 
+mod backoff;
 pub mod bus;
 mod envelope;
 mod ids;
@@ -12,8 +13,9 @@ mod reader;
 mod upcast;
 pub mod user;
 
+pub use backoff::Backoff;
 pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, RecordedEvent, Stamp};
 pub use ids::{
     ArticleId, Category, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version,
 };
-pub use reader::{BoxError, Dependency, EventReader, LogError};
+pub use reader::{BoxError, Chain, Dependency, EventReader, LogError};

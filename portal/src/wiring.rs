@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use command_stack::credentials::CredentialStore;
 use command_stack::event_log::{EventLog, EventLogUrl, PostgresEventLog, SqliteEventLog};
-use events::LogError;
 use events::bus::in_process::InProcessBus;
 use events::bus::rabbitmq::RabbitMq;
 use events::bus::{BusUrl, EventPublisher, EventSubscriber};
+use events::{Chain, LogError};
 use query_stack::view_store::{MongoViewStore, SqliteViewStore, ViewStore, ViewStoreUrl};
 
 use crate::settings::Settings;
@@ -49,7 +49,7 @@ pub(crate) async fn event_log(settings: &Settings) -> Result<Log> {
                 Ok(true) => {}
                 Ok(false) => bail!("the event log has no tables yet: run `portal migrate` first"),
                 Err(LogError::Unavailable(error)) => {
-                    tracing::warn!(error, "the event log does not answer yet");
+                    tracing::warn!(error = %Chain(&*error), "the event log does not answer yet");
                 }
                 Err(LogError::Corrupt(error)) => bail!("the event log cannot be used: {error}"),
             }

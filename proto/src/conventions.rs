@@ -8,7 +8,7 @@ use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::{Json, Router, middleware};
-use events::{Dependency, Position, Version};
+use events::{Chain, Dependency, Position, Version};
 use futures::future::join_all;
 use serde_json::json;
 use tokio::time::{Duration, timeout};
@@ -152,7 +152,7 @@ pub async fn readiness(dependencies: &[(&str, Need, &dyn Dependency)]) -> Respon
         let answer = timeout(HEALTH_TIMEOUT, dependency.ping()).await;
         let outcome = answer.unwrap_or_else(|late| Err(late.into()));
         if let Err(error) = &outcome {
-            tracing::warn!(dependency = name, error, "a dependency does not answer");
+            tracing::warn!(dependency = name, error = %Chain(&**error), "a dependency does not answer");
         }
         (*name, *need, outcome.is_ok())
     });

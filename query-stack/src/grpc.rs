@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use events::{Category, Dependency, EventReader, Partition, Position};
+use events::{Category, Chain, Dependency, EventReader, Partition, Position};
 use proto::conventions::{Need, liveness, readiness};
 use proto::v1::article_answer::Answer;
 use proto::v1::queries_server::{self, QueriesServer};
@@ -102,7 +102,7 @@ impl Queries {
 }
 
 fn unavailable(error: Unavailable) -> Status {
-    tracing::warn!(error = &error as &dyn std::error::Error, "a query failed");
+    tracing::warn!(error = %Chain(&error), "a query failed");
     Status::unavailable("the view store does not answer")
 }
 

@@ -9,9 +9,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::EventReader;
 use events::bus::{BusError, EventSubscriber, Message, Queue};
-use tokio::time::{sleep, timeout};
+use events::{Backoff, Chain, EventReader};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::projection::{ProjectError, ViewWriter};
@@ -21,8 +21,6 @@ use crate::view_store::{Checkpoint, Slot, View, ViewStore};
 const PAGE: usize = 500;
 /// Silence after which the log is asked whether a message was lost.
 const IDLE: Duration = Duration::from_secs(3);
-/// Between attempts after a failure.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Keeps one view. Any number of them may run for the same view: the bus gives messages to one,
 /// and the store lets only one move the checkpoint.
@@ -47,6 +45,7 @@ impl Projector {
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
         let work = async {
+            let mut backoff = Backoff::default();
             loop {
                 // Without the bus the view still follows the log, only later.
                 if let Err(error) = self.catch_up().await {
@@ -54,14 +53,14 @@ impl Projector {
                 }
                 let Err(error) = self.follow().await;
                 self.complain("the bus is interrupted", &error);
-                sleep(PAUSE).await;
+                backoff.pause().await;
             }
         };
         shutdown.run_until_cancelled(work).await;
     }
 
     fn complain(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
-        tracing::warn!(view = %self.writer.view, error, "{what}");
+        tracing::warn!(view = %self.writer.view, error = %Chain(error), "{what}");
     }
 
     async fn follow(&self) -> Result<Infallible, BusError> {
@@ -82,10 +81,11 @@ impl Projector {
     /// Returns when the messages are in the view, however long the view store is away: holding on
     /// to them is what keeps the rest at the broker.
     async fn take(&self, messages: Vec<Message>) {
+        let mut backoff = Backoff::default();
         while let Err(error) = self.try_take(&messages).await {
             if !matches!(error, ProjectError::Moved) {
                 self.complain("the view stands still", &error);
-                sleep(PAUSE).await;
+                backoff.pause().await;
             }
         }
     }

@@ -6,8 +6,8 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{post, put};
-use events::UserId;
 use events::user::User;
+use events::{Chain, UserId};
 use proto::{FieldError, Problem};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -72,7 +72,7 @@ async fn register(
     }
     let user_id = UserId(Uuid::now_v7());
     let password_hash = hash_password(password).await.map_err(|error| {
-        tracing::error!(error, "a password was not hashed");
+        tracing::error!(error = %Chain(&*error), "a password was not hashed");
         Problem::internal()
     })?;
     let credentials = Credentials { user_id, email, password_hash };

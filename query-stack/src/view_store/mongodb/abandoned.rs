@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// transaction gone, and nothing of it done.
 pub(super) async fn end(client: &Client, app_name: &str) {
     if let Err(error) = end_silent(client, app_name).await {
-        tracing::debug!(error = &error as &dyn std::error::Error, "cannot look for silent writers");
+        tracing::debug!(error = %events::Chain(&error), "cannot look for silent writers");
     }
     tokio::time::sleep(PAUSE).await;
 }

@@ -23,7 +23,7 @@ pub(super) async fn create(database: &Database, view: &View, generation: i64) ->
 /// What cannot be dropped now is dropped after the next change.
 pub(super) async fn drop_others(database: &Database, view: &View, generations: Generations) {
     if let Err(error) = try_drop_others(database, view, generations).await {
-        tracing::warn!(%view, error = &error as &dyn std::error::Error, "old documents stay");
+        tracing::warn!(%view, error = %events::Chain(&error), "old documents stay");
     }
 }
 

@@ -102,28 +102,34 @@ macro_rules! credential_store {
                 &self,
                 new: &Credentials,
             ) -> Result<Option<(UserId, Timestamp)>, LogError> {
-                let inserted = sqlx::query(
-                    "INSERT INTO credentials (user_id, email, email_key, password_hash, claimed_at) \
-                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email_key) DO NOTHING",
-                )
-                .bind(new.user_id.0)
-                .bind(&new.email)
-                .bind(email_key(&new.email))
-                .bind(&new.password_hash)
-                .bind(Utc::now().timestamp_millis())
-                .execute(self)
-                .await
-                .map_err(log_error)?;
-                if inserted.rows_affected() == 1 {
-                    return Ok(None);
-                }
-                let query = "SELECT user_id, claimed_at FROM credentials WHERE email_key = $1";
-                let holder: Option<(Uuid, i64)> = sqlx::query_as(query)
+                loop {
+                    let inserted = sqlx::query(
+                        "INSERT INTO credentials \
+                         (user_id, email, email_key, password_hash, claimed_at) \
+                         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email_key) DO NOTHING",
+                    )
+                    .bind(new.user_id.0)
+                    .bind(&new.email)
                     .bind(email_key(&new.email))
-                    .fetch_optional(self)
+                    .bind(&new.password_hash)
+                    .bind(Utc::now().timestamp_millis())
+                    .execute(self)
                     .await
                     .map_err(log_error)?;
-                Ok(holder.map(|(id, since)| (UserId(id), Timestamp::from_millis(since))))
+                    if inserted.rows_affected() == 1 {
+                        return Ok(None);
+                    }
+                    let query = "SELECT user_id, claimed_at FROM credentials WHERE email_key = $1";
+                    let holder: Option<(Uuid, i64)> = sqlx::query_as(query)
+                        .bind(email_key(&new.email))
+                        .fetch_optional(self)
+                        .await
+                        .map_err(log_error)?;
+                    // None: whoever had the address has just given it up.
+                    if let Some((id, since)) = holder {
+                        return Ok(Some((UserId(id), Timestamp::from_millis(since))));
+                    }
+                }
             }
 
             async fn take_over(&self, holder: UserId, new: &Credentials) -> Result<bool, LogError> {

@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event_log::{EventLog, Leadership};
 
-/// Events in flight at most: 1,000 keep RabbitMQ busy, and bound what is sent twice.
-const PAGE: usize = 1_000;
+/// Events in flight at most: enough to keep RabbitMQ busy, and a bound for what is held in memory
+/// (50 MB of the longest articles) and sent twice.
+const PAGE: usize = 250;
 /// The log is looked at this often even if nothing woke us.
 const POLL: Duration = Duration::from_millis(500);
 /// The checkpoint is saved at most this often: it costs the database an fsync, and what is sent
@@ -77,6 +78,13 @@ impl Relay {
         self.bus.declare(&queues).await?;
         let mut course = Course::begin(leadership).await?;
         tracing::info!(position = %course.published, "this relay leads");
+        let ended = self.follow(&mut course).await;
+        // What was confirmed need not be sent again, whatever went wrong after it.
+        course.save().await?;
+        ended
+    }
+
+    async fn follow(&self, course: &mut Course) -> Result<(), RelayError> {
         let mut appended = self.log.appended();
         loop {
             appended.mark_unchanged();
@@ -85,7 +93,7 @@ impl Relay {
                 // Whether woken or not: look again. An error only says that nobody will wake us.
                 let _ = timeout(course.patience(), appended.changed()).await;
             } else {
-                self.publish(&mut course, page).await?;
+                self.publish(course, page).await?;
             }
             course.save_if_due().await?;
         }
@@ -156,10 +164,15 @@ impl Course {
 
     async fn save_if_due(&mut self) -> Result<(), LogError> {
         if self.saved != self.published && self.saved_at.elapsed() >= SAVE_INTERVAL {
-            self.leadership.save(self.published).await?;
-            self.saved = self.published;
-            self.saved_at = Instant::now();
+            self.save().await?;
         }
+        Ok(())
+    }
+
+    async fn save(&mut self) -> Result<(), LogError> {
+        self.leadership.save(self.published).await?;
+        self.saved = self.published;
+        self.saved_at = Instant::now();
         Ok(())
     }
 }

@@ -89,7 +89,8 @@ pub trait EventSubscriber: Dependency {
 /// An open subscription. Dropping it gives back what was received and not acknowledged.
 #[async_trait]
 pub trait Subscription: Send {
-    /// Waits for at least one message and returns what has arrived, in order, boundedly many.
+    /// Waits for at least one message and returns what has arrived, in order. Boundedly many are
+    /// given out ahead of [`Subscription::acknowledge`].
     async fn receive(&mut self) -> Result<Vec<Message>, BusError>;
 
     /// Everything received so far is done with and never delivered again.

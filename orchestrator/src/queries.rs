@@ -96,6 +96,11 @@ impl QueryStacks {
 
     /// The first answer of those query-stacks that have one: they all keep the same view.
     pub(crate) async fn user(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
+        let answer = timeout(terms.deadline, self.user_of_any(id, terms)).await;
+        answer.unwrap_or(Err(QueryError::Unavailable))
+    }
+
+    async fn user_of_any(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
         for upstream in self.upstreams() {
             let min_position = terms.min_position.get();
             let request = GetUserRequest { id: id.to_owned(), min_position };

@@ -18,7 +18,7 @@ use crate::projection::{ProjectError, ViewWriter};
 use crate::view_store::{Checkpoint, Slot, View, ViewStore};
 
 /// Events read from the log and applied at a time while catching up.
-const PAGE: usize = 500;
+const PAGE: usize = 250;
 /// Silence after which the log is asked whether a message was lost.
 const IDLE: Duration = Duration::from_secs(3);
 

@@ -10,7 +10,7 @@ use crate::projection::{ProjectError, ViewWriter};
 use crate::view_store::{ApplyError, Checkpoint, Slot, Unavailable, View, ViewStore};
 
 /// Events held in memory at most.
-const PAGE: usize = 1_000;
+const PAGE: usize = 500;
 
 /// How far the past is rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -149,7 +149,12 @@ async fn commit(database: &dyn AppendBatch, batch: &[Append]) -> Vec<Answer> {
             for append in batch {
                 let alone = std::slice::from_ref(append);
                 answers.extend(Box::pin(commit(database, alone)).await);
+                if answers.last().is_some_and(is_unavailable) {
+                    break;
+                }
             }
+            let gone = || Err(unavailable("the request before was not answered".into()));
+            answers.resize_with(batch.len(), gone);
             answers
         }
         Err(BatchError::Unavailable(error)) => {

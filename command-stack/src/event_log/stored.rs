@@ -73,8 +73,9 @@ pub(super) fn first_answer(row: StoredCommand) -> Result<FirstAnswer, LogError> 
 }
 
 /// Whether the database did not answer, as opposed to having answered no. SQLSTATE classes of
-/// PostgreSQL: 08 connection, 53 resources, 57 operator intervention; SQLite: 5 busy, 6 locked,
-/// 10 I/O, 13 full, 14 cannot open (the low byte of its extended codes).
+/// PostgreSQL: 08 connection, 25 read-only (a standby), 40 deadlock, 53 resources, 55 lock, 57
+/// operator intervention; SQLite: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open (the low byte
+/// of its extended codes).
 fn is_unavailable(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else {
         return !matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. });
@@ -82,7 +83,7 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
     let code = error.code().unwrap_or_default();
     match code.parse::<i64>() {
         Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 10 | 13 | 14),
-        _ => matches!(code.get(..2), Some("08" | "53" | "57")),
+        _ => matches!(code.get(..2), Some("08" | "25" | "40" | "53" | "55" | "57")),
     }
 }
 

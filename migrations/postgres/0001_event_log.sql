@@ -56,8 +56,8 @@ CREATE TABLE credentials (
     claimed_at    bigint NOT NULL
 );
 
--- Appends a batch of requests in one round trip and answers each by itself:
--- 'appended' with the position of its last event, 'conflict' or 'repeated'.
+-- Appends a batch of requests in one round trip and answers each by itself: 'appended' with the
+-- position of its last event, 'conflict', or 'repeated' with what the first command was answered.
 --
 -- The lock makes position order equal to commit order: a number is only taken by who commits
 -- before the next one is taken, so no reader can pass a position that fills up later. A sequence
@@ -70,7 +70,10 @@ CREATE FUNCTION append_events(
     event_requests int[], event_stream_ids text[], event_versions bigint[], event_ids uuid[],
     partitions text[], event_types text[], schema_versions smallint[],
     event_data text[], event_metadata text[]
-) RETURNS TABLE (request int, outcome text, last_position bigint, appended_at timestamptz)
+) RETURNS TABLE (
+    request int, outcome text, last_position bigint, appended_at timestamptz,
+    first_fingerprint bytea, first_stream_id text, first_version bigint
+)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -119,9 +122,15 @@ BEGIN
         FROM unnest(command_requests, command_ids, fingerprints) AS asked (request, command_id, fingerprint)
         JOIN last USING (request)
     )
-    SELECT last.request, 'appended', last.position, moment FROM last
+    SELECT last.request, 'appended', last.position, moment, NULL::bytea, NULL::text, NULL::bigint
+    FROM last
     UNION ALL
-    SELECT DISTINCT no.request, CASE WHEN no.request = ANY (repeated) THEN 'repeated' ELSE 'conflict' END,
-           NULL::bigint, NULL::timestamptz
-    FROM unnest(refused) AS no (request);
+    SELECT asked.request, 'repeated', commands.position, NULL,
+           commands.fingerprint, commands.stream_id, commands.version
+    FROM unnest(command_requests, command_ids) AS asked (request, command_id)
+    JOIN commands USING (command_id)
+    UNION ALL
+    SELECT DISTINCT stale.request, 'conflict', NULL::bigint, NULL::timestamptz,
+           NULL::bytea, NULL::text, NULL::bigint
+    FROM unnest(refused) AS stale (request) WHERE stale.request <> ALL (repeated);
 END $$;

@@ -5,12 +5,13 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use events::{Category, Position};
 use futures::Future;
+use futures::future::select_ok;
 use proto::Problem;
 use proto::conventions::min_position;
 use proto::v1::{
     ArticleAnswer, ArticlePage, GetArticleRequest, GetUserRequest, ListArticlesRequest, User,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
 use crate::upstream::Upstream;
@@ -19,6 +20,8 @@ use crate::upstream::Upstream;
 pub(crate) const SECTION_DEADLINE: Duration = Duration::from_millis(500);
 /// How long an answer may take that has only one part.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_millis(2_500);
+/// When a second query-stack is asked for what the first has not answered yet.
+const LATE: Duration = Duration::from_millis(300);
 /// What a query-stack may wait for a position, on top of the deadline.
 const POSITION_PATIENCE: Duration = Duration::from_millis(2_100);
 
@@ -94,23 +97,23 @@ impl QueryStacks {
         &self.0
     }
 
-    /// The first answer of those query-stacks that have one: they all keep the same view.
+    /// The first answer of those query-stacks that have one: they all keep the same view. While
+    /// one is late the next is asked.
     pub(crate) async fn user(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
-        let answer = timeout(terms.deadline, self.user_of_any(id, terms)).await;
-        answer.unwrap_or(Err(QueryError::Unavailable))
-    }
-
-    async fn user_of_any(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
-        for upstream in self.upstreams() {
-            let min_position = terms.min_position.get();
-            let request = GetUserRequest { id: id.to_owned(), min_position };
-            let mut queries = upstream.queries();
-            match ask(upstream, terms, queries.get_user(request)).await {
-                Err(QueryError::Unavailable) => {}
-                answer => return answer,
-            }
-        }
-        Err(QueryError::Unavailable)
+        let asked = self.upstreams().zip(0..).map(|(upstream, turn)| {
+            Box::pin(async move {
+                sleep(LATE * turn).await;
+                let min_position = terms.min_position.get();
+                let request = GetUserRequest { id: id.to_owned(), min_position };
+                let mut queries = upstream.queries();
+                match ask(upstream, terms, queries.get_user(request)).await {
+                    Err(QueryError::Unavailable) => Err(QueryError::Unavailable),
+                    answer => Ok(answer),
+                }
+            })
+        });
+        let answer = timeout(terms.deadline, select_ok(asked)).await;
+        answer.unwrap_or(Err(QueryError::Unavailable))?.0
     }
 }
 

@@ -91,12 +91,6 @@ async fn the_bus_delivers(servers: &PrivateServers, portal: &Portal) {
     eventually("queues that are empty and have a consumer", async || {
         let queues = Answer::of(Client::new().get(&url)).await.body;
         let mut queues: Vec<_> = queues.as_array()?.clone();
-        for q in &queues {
-            eprintln!(
-                "{} {} {} {} {}",
-                q["name"], q["consumers"], q["messages"], q["messages_ready"], q["state"]
-            );
-        }
         queues.retain(|queue| queue["name"] != "portal.dead-letters");
         let consumed =
             |queue: &Value| queue["consumers"].as_u64() >= Some(1) && queue["messages"] == 0;

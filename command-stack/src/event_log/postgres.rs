@@ -1,28 +1,29 @@
 //! The event log in PostgreSQL, from 15. The table, its triggers and the appending function are in
 //! `migrations/postgres`.
 
+mod writer;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use events::{
     BoxError, Dependency, EventReader, LogError, Partition, Position, RecordedEvent, StreamId,
-    Timestamp,
 };
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
-use super::stored::{
-    self, StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded,
-};
+use self::writer::Writer;
+use super::append_queue::AppendQueue;
+use super::stored::{self, StoredCommand, StoredEvent, first_answer, log_error, recorded};
 use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership};
 
-/// One writes batches, one listens, the others read.
+/// For reading, and one that listens. Who appends and who leads have one of their own.
 const CONNECTIONS: u32 = 10;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer idle, a connection is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ impl PostgresEventLog {
         let options: PgConnectOptions = url.parse()?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
             .before_acquire(|connection, meta| {
                 Box::pin(async move {
@@ -67,7 +68,7 @@ impl PostgresEventLog {
                 })
             })
             .connect_lazy_with(options.application_name("portal"));
-        let queue = AppendQueue::new(Arc::new(pool.clone()));
+        let queue = AppendQueue::new(Arc::new(Writer::new(pool.clone())));
         Ok(Self { pool, queue, appended: watch::channel(()).0, listening: OnceLock::new() })
     }
 
@@ -95,122 +96,11 @@ impl PostgresEventLog {
     }
 }
 
-#[async_trait]
-impl AppendBatch for PgPool {
-    async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Answer>, BatchError> {
-        let columns = Columns::of(batch);
-        let query = sqlx::query_as(
-            "SELECT request, outcome, last_position, \
-             (extract(epoch FROM appended_at) * 1000)::bigint FROM append_events(\
-             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        );
-        let rows: Vec<(i32, String, Option<i64>, Option<i64>)> = query
-            .bind(columns.command_requests)
-            .bind(columns.command_ids)
-            .bind(columns.fingerprints)
-            .bind(columns.stream_requests)
-            .bind(columns.stream_ids)
-            .bind(columns.expected_versions)
-            .bind(columns.event_requests)
-            .bind(columns.event_stream_ids)
-            .bind(columns.event_versions)
-            .bind(columns.event_ids)
-            .bind(columns.partitions)
-            .bind(columns.event_types)
-            .bind(columns.schema_versions)
-            .bind(columns.event_data)
-            .bind(columns.event_metadata)
-            .fetch_all(self)
-            .await
-            .map_err(batch_error)?;
-        answers(self, batch, rows).await
-    }
-}
-
-async fn answers(
-    pool: &PgPool,
-    batch: &[Append],
-    rows: Vec<(i32, String, Option<i64>, Option<i64>)>,
-) -> Result<Vec<Answer>, BatchError> {
-    let unanswered = || Err(AppendError::Log(LogError::Corrupt("no answer".into())));
-    let mut answers: Vec<Answer> = batch.iter().map(|_| unanswered()).collect();
-    for (request, outcome, position, millis) in rows {
-        let Some((append, slot)) = usize::try_from(request)
-            .ok()
-            .and_then(|at| Some((batch.get(at)?, answers.get_mut(at)?)))
-        else {
-            continue;
-        };
-        *slot = match (outcome.as_str(), position, millis, &append.key) {
-            ("appended", Some(position), Some(millis), _) => Ok(Appended {
-                position: Position::new(position),
-                recorded_at: Timestamp::from_millis(millis),
-            }),
-            ("repeated", _, _, Some(key)) => match find_command(pool, &key.id).await {
-                Ok(Some(first)) => Err(AppendError::Repeated(first)),
-                Ok(None) => unanswered(),
-                Err(error) => Err(AppendError::Log(error)),
-            },
-            ("conflict", ..) => Err(AppendError::Conflict),
-            _ => unanswered(),
-        };
-    }
-    Ok(answers)
-}
-
-/// The arguments of `append_events`: a batch turned from requests into columns.
-#[derive(Default)]
-struct Columns<'a> {
-    command_requests: Vec<i32>,
-    command_ids: Vec<&'a str>,
-    fingerprints: Vec<&'a [u8]>,
-    stream_requests: Vec<i32>,
-    stream_ids: Vec<&'a str>,
-    expected_versions: Vec<i64>,
-    event_requests: Vec<i32>,
-    event_stream_ids: Vec<&'a str>,
-    event_versions: Vec<i64>,
-    event_ids: Vec<uuid::Uuid>,
-    partitions: Vec<String>,
-    event_types: Vec<&'a str>,
-    schema_versions: Vec<i16>,
-    event_data: Vec<&'a str>,
-    event_metadata: Vec<String>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(batch: &'a [Append]) -> Self {
-        let mut columns = Self::default();
-        for (request, append) in (0..).zip(batch) {
-            if let Some(key) = &append.key {
-                columns.command_requests.push(request);
-                columns.command_ids.push(&key.id);
-                columns.fingerprints.push(&key.fingerprint);
-            }
-            let metadata = serde_json::to_string(&append.metadata).unwrap_or_default();
-            for stream in &append.streams {
-                columns.add(request, stream, &metadata);
-            }
-        }
-        columns
-    }
-
-    fn add(&mut self, request: i32, stream: &'a super::StreamAppend, metadata: &str) {
-        self.stream_requests.push(request);
-        self.stream_ids.push(stream.stream_id.as_str());
-        self.expected_versions.push(stream.expected.get());
-        for (ahead, event) in (1..).zip(&stream.events) {
-            self.event_requests.push(request);
-            self.event_stream_ids.push(stream.stream_id.as_str());
-            self.event_versions.push(stream.expected.plus(ahead).get());
-            self.event_ids.push(event.event_id);
-            self.partitions.push(event.partition.to_string());
-            self.event_types.push(event.event_type);
-            self.schema_versions.push(i16::try_from(event.schema_version).unwrap_or(i16::MAX));
-            self.event_data.push(event.data.get());
-            self.event_metadata.push(metadata.to_owned());
-        }
-    }
+/// A connection of its own, with the settings of the pool.
+async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+    let options = pool.connect_options();
+    let connecting = PgConnection::connect_with(&options);
+    timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| sqlx::Error::PoolTimedOut)?
 }
 
 async fn find_command(pool: &PgPool, id: &str) -> Result<Option<FirstAnswer>, LogError> {
@@ -354,8 +244,7 @@ impl EventLog for PostgresEventLog {
 
     async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, LogError> {
         // Outside the pool: the lock lives as long as this connection and no longer.
-        let options = self.pool.connect_options();
-        let mut connection = PgConnection::connect_with(&options).await.map_err(log_error)?;
+        let mut connection = connect(&self.pool).await.map_err(log_error)?;
         let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(RELAY_LOCK);
         let leads: bool = lock.fetch_one(&mut connection).await.map_err(log_error)?;
         Ok(leads.then(|| Box::new(PostgresLeadership(connection)) as Box<dyn Leadership>))

@@ -25,10 +25,10 @@ pub(super) struct StoredEvent {
 /// A row of `commands`.
 #[derive(sqlx::FromRow)]
 pub(super) struct StoredCommand {
-    fingerprint: Vec<u8>,
-    stream_id: String,
-    version: i64,
-    position: i64,
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) stream_id: String,
+    pub(super) version: i64,
+    pub(super) position: i64,
 }
 
 /// Both databases understand these.

@@ -32,6 +32,11 @@ const DELIVERY_LIMIT: i32 = 20;
 /// Dead letters are evidence, not data: the oldest make room.
 const DEAD_LETTERS_KEPT: i32 = 10_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the broker may be silent: a quorum queue that lost its leader takes calls and never
+/// answers them.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for the confirms of a page of messages, each of which waits for a disk.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 const PERSISTENT: u8 = 2;
 
 /// A broker. Clones share the connection.
@@ -39,13 +44,33 @@ const PERSISTENT: u8 = 2;
 pub struct RabbitMq {
     uri: Arc<str>,
     connection: Arc<Mutex<Option<Connection>>>,
-    publisher: Arc<Mutex<Option<Channel>>>,
+    publisher: Arc<Mutex<Option<OpenChannel>>>,
+}
+
+/// Closed when dropped, also by who stopped waiting: that gives unacknowledged messages back and
+/// lets the next consumer in.
+struct OpenChannel(Channel);
+
+impl Drop for OpenChannel {
+    fn drop(&mut self) {
+        let channel = self.0.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { channel.close(200, "done".into()).await });
+        }
+    }
 }
 
 impl From<lapin::Error> for BusError {
     fn from(error: lapin::Error) -> Self {
         Self::Unavailable(error.into())
     }
+}
+
+async fn answered<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, BusError>>,
+) -> Result<T, BusError> {
+    timeout(limit, call).await.map_err(|silence| BusError::Unavailable(silence.into()))?
 }
 
 impl RabbitMq {
@@ -55,17 +80,60 @@ impl RabbitMq {
         Self { uri: uri.into(), connection: Arc::default(), publisher: Arc::default() }
     }
 
-    async fn channel(&self) -> Result<Channel, BusError> {
+    async fn channel(&self) -> Result<OpenChannel, BusError> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = connection.as_ref().filter(|open| open.status().connected()) {
-            return Ok(open.create_channel().await?);
+            return Ok(OpenChannel(open.create_channel().await?));
         }
         let name = ConnectionProperties::default().with_connection_name("portal".into());
         let opening = Connection::connect(&self.uri, name);
-        let opened = timeout(CONNECT_TIMEOUT, opening)
-            .await
-            .map_err(|elapsed| BusError::Unavailable(elapsed.into()))??;
-        Ok(connection.insert(opened).create_channel().await?)
+        let opened = answered(CONNECT_TIMEOUT, async { Ok(opening.await?) }).await?;
+        Ok(OpenChannel(connection.insert(opened).create_channel().await?))
+    }
+
+    async fn publish_and_confirm(
+        &self,
+        publisher: &mut Option<OpenChannel>,
+        messages: &[Message],
+    ) -> Result<(), BusError> {
+        // Taken out, so that after an error the next call starts with a fresh channel.
+        let channel = match publisher.take().filter(|channel| channel.0.status().connected()) {
+            Some(open) => open,
+            None => {
+                let channel = self.channel().await?;
+                channel.0.confirm_select(ConfirmSelectOptions::default()).await?;
+                channel
+            }
+        };
+        let mut in_flight = Vec::with_capacity(messages.len());
+        for message in messages {
+            in_flight.push(send(&channel.0, message).await?);
+        }
+        for (confirm, message) in in_flight.into_iter().zip(messages) {
+            let confirmation = confirm.await?;
+            let taken = confirmation.is_ack();
+            if confirmation.take_message().is_some() {
+                return Err(BusError::Unroutable(message.event.routing_key()));
+            }
+            if !taken {
+                let refused = format!("the broker refused position {}", message.event.position);
+                return Err(BusError::Unavailable(refused.into()));
+            }
+        }
+        *publisher = Some(channel);
+        Ok(())
+    }
+
+    async fn begin(&self, queue: &Queue) -> Result<RabbitSubscription, BusError> {
+        let channel = self.channel().await?;
+        declare_exchange(&channel.0).await?;
+        declare_queue(&channel.0, queue).await?;
+        channel.0.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+        let name = queue.to_string();
+        let options = BasicConsumeOptions::default();
+        let (queue, tag) = (name.as_str().into(), "".into());
+        let consumer = channel.0.basic_consume(queue, tag, options, FieldTable::default()).await?;
+        Ok(RabbitSubscription { channel, consumer, last_tag: None })
     }
 }
 
@@ -104,8 +172,7 @@ fn text(value: &str) -> AMQPValue {
 #[async_trait]
 impl Dependency for RabbitMq {
     async fn ping(&self) -> Result<(), BoxError> {
-        let channel = self.channel().await?;
-        channel.close(200, "ping".into()).await?;
+        self.channel().await?;
         Ok(())
     }
 }
@@ -113,42 +180,21 @@ impl Dependency for RabbitMq {
 #[async_trait]
 impl EventPublisher for RabbitMq {
     async fn declare(&self, queues: &[Queue]) -> Result<(), BusError> {
-        let channel = self.channel().await?;
-        declare_exchange(&channel).await?;
-        for queue in queues {
-            declare_queue(&channel, queue).await?;
-        }
-        Ok(channel.close(200, "declared".into()).await?)
+        let declaring = async {
+            let channel = self.channel().await?;
+            declare_exchange(&channel.0).await?;
+            for queue in queues {
+                declare_queue(&channel.0, queue).await?;
+            }
+            Ok(())
+        };
+        answered(ANSWER_TIMEOUT, declaring).await
     }
 
     async fn publish(&self, messages: &[Message]) -> Result<(), BusError> {
         let mut publisher = self.publisher.lock().await;
-        // Taken out, so that after an error the next call starts with a fresh channel.
-        let channel = match publisher.take().filter(|channel| channel.status().connected()) {
-            Some(open) => open,
-            None => {
-                let channel = self.channel().await?;
-                channel.confirm_select(ConfirmSelectOptions::default()).await?;
-                channel
-            }
-        };
-        let mut in_flight = Vec::with_capacity(messages.len());
-        for message in messages {
-            in_flight.push(send(&channel, message).await?);
-        }
-        for (confirm, message) in in_flight.into_iter().zip(messages) {
-            let confirmation = confirm.await?;
-            let taken = confirmation.is_ack();
-            if confirmation.take_message().is_some() {
-                return Err(BusError::Unroutable(message.event.routing_key()));
-            }
-            if !taken {
-                let refused = format!("the broker refused position {}", message.event.position);
-                return Err(BusError::Unavailable(refused.into()));
-            }
-        }
-        *publisher = Some(channel);
-        Ok(())
+        let confirming = self.publish_and_confirm(&mut publisher, messages);
+        answered(CONFIRM_TIMEOUT, confirming).await
     }
 }
 
@@ -171,20 +217,12 @@ async fn send(channel: &Channel, message: &Message) -> Result<lapin::PublisherCo
 #[async_trait]
 impl EventSubscriber for RabbitMq {
     async fn subscribe(&self, queue: &Queue) -> Result<Box<dyn Subscription>, BusError> {
-        let channel = self.channel().await?;
-        declare_exchange(&channel).await?;
-        declare_queue(&channel, queue).await?;
-        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-        let name = queue.to_string();
-        let options = BasicConsumeOptions::default();
-        let (queue, tag) = (name.as_str().into(), "".into());
-        let consumer = channel.basic_consume(queue, tag, options, FieldTable::default()).await?;
-        Ok(Box::new(RabbitSubscription { channel, consumer, last_tag: None }))
+        Ok(Box::new(answered(ANSWER_TIMEOUT, self.begin(queue)).await?))
     }
 }
 
 struct RabbitSubscription {
-    channel: Channel,
+    channel: OpenChannel,
     consumer: Consumer,
     last_tag: Option<u64>,
 }
@@ -244,18 +282,8 @@ impl Subscription for RabbitSubscription {
 
     async fn acknowledge(&mut self) -> Result<(), BusError> {
         if let Some(tag) = self.last_tag.take() {
-            self.channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
+            self.channel.0.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
         }
         Ok(())
-    }
-}
-
-impl Drop for RabbitSubscription {
-    fn drop(&mut self) {
-        // Closing the channel gives the unacknowledged messages back and lets the next consumer in.
-        let channel = self.channel.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { channel.close(200, "unsubscribed".into()).await });
-        }
     }
 }

@@ -257,6 +257,10 @@ async fn every_answer_follows_the_conventions(portal: Portal) {
     let categories = portal.get("/v1/categories").await;
     assert_eq!(categories.body["items"][0]["category"], "famous");
     assert_eq!(portal.get("/health/live").await.body["status"], "live");
+    // A position that the log has not reached is waited for, and then said not to be there.
+    let future = portal.get_at("/v1/news/sports", 1_000_000).await;
+    future.is_problem(503, "view-behind");
+    assert_eq!(future.header("retry-after"), "1");
     let ready = eventually("ready", async || {
         let ready = portal.get("/health/ready").await;
         (ready.body["status"] == "ready").then_some(ready)

@@ -87,9 +87,14 @@ impl Queries {
     }
 
     /// The view's partition may have nothing up to `min` that the view does not have: then there
-    /// is nothing to wait for. Without the log, the cautious answer is `min` itself.
+    /// is nothing to wait for. If the log itself is not at `min`, or does not answer, the cautious
+    /// answer is `min`.
     async fn last_of_partition(&self, view: &View, min: Position) -> Position {
-        self.log.last_position(Some(&view.partition), min).await.unwrap_or(min)
+        let of_partition = self.log.last_position(Some(&view.partition), min);
+        match tokio::try_join!(self.log.last_position(None, min), of_partition) {
+            Ok((of_log, of_partition)) if of_log == min => of_partition,
+            _ => min,
+        }
     }
 
     async fn document(&self, view: &View, id: &str, min: i64) -> Result<Value, Status> {

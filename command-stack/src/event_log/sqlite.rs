@@ -10,6 +10,7 @@ use events::{
     BoxError, Dependency, EventReader, LogError, Partition, Position, RecordedEvent, StreamId,
     Timestamp, Version,
 };
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -24,6 +25,8 @@ use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, St
 const CONNECTIONS: u32 = 4;
 /// How long a writer waits for one in another process, such as `portal import`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite/event_log");
 
 macro_rules! select_events {
     ($rest:literal) => {
@@ -57,7 +60,10 @@ impl SqliteEventLog {
             .busy_timeout(BUSY_TIMEOUT);
         let pool =
             SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
-        sqlx::migrate!("../migrations/sqlite/event_log").run(&pool).await?;
+        // Under the write lock: sqlx takes none on SQLite, and two processes may open a new file.
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+        MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+        transaction.commit().await?;
         let queue = AppendQueue::new(Arc::new(pool.clone()));
         let relay = Arc::new(Semaphore::new(1));
         Ok(Self { pool, queue, appended: watch::channel(()).0, relay })

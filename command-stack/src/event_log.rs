@@ -1,5 +1,5 @@
 //! The append-only event log: the port, and what its adapters share. What it promises is in
-//! [`contract`], which runs against every adapter.
+//! `contract`, which runs against every adapter.
 
 mod append_queue;
 mod postgres;

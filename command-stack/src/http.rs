@@ -1,5 +1,5 @@
-//! Commands over HTTP: what API.md calls the commands, resource by resource in [`news`] and
-//! [`users`]. This file holds what they share: reading a command and explaining a refusal.
+//! Commands over HTTP: what API.md calls the commands, resource by resource in `news` and
+//! `users`. This file holds what they share: reading a command and explaining a refusal.
 
 mod news;
 mod users;

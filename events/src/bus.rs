@@ -2,7 +2,7 @@
 //!
 //! The bus is a courier, not a store. It may repeat a message and, after a disaster, lose one: each
 //! message says which position came before it in its partition, so that a projector can tell, and
-//! fetch what is missing from the log. What the bus promises is in [`contract`], which runs against
+//! fetch what is missing from the log. What the bus promises is in `contract`, which runs against
 //! every adapter.
 
 pub mod in_process;

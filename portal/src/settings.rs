@@ -166,7 +166,7 @@ fn parse_until(text: &str) -> Result<Until, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Events {
-    /// Only this stream, such as article-<id>
+    /// Only this stream, such as article-UUID
     #[arg(long)]
     pub(crate) stream: Option<String>,
 

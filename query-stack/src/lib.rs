@@ -2,7 +2,7 @@
 //! the views alone.
 //!
 //! Invariant: a view is nothing but the fold of its partition of the log, so that it can be thrown
-//! away and built again at any time ([`rebuild`]), and checked ([`verify`]).
+//! away and built again at any time (`rebuild`), and checked (`verify`).
 
 pub mod articles;
 mod grpc;

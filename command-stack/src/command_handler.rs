@@ -26,6 +26,17 @@ pub enum Target {
     Existing(Uuid, Option<EntityTags>),
 }
 
+impl Target {
+    fn check<E>(&self, current: Version) -> Result<(), CommandError<E>> {
+        match self {
+            Self::Existing(_, Some(tags)) if !tags.matches(current) => {
+                Err(CommandError::Stale { current })
+            }
+            Self::Existing(..) | Self::New(_) => Ok(()),
+        }
+    }
+}
+
 /// From whom a command comes, and whether it is a repetition.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -40,8 +51,8 @@ pub struct Context {
 pub struct Handled<A> {
     /// The aggregate after it.
     pub aggregate: A,
-    /// Where in the log its last event stands; for a command that changed nothing, the end of the
-    /// log as it was read.
+    /// Where in the log its last event stands; for a command that changed nothing, the last event
+    /// of the stream.
     pub position: Position,
 }
 
@@ -158,6 +169,8 @@ impl CommandHandler {
     ) -> Result<Handled<A>, Failed<A::Error>> {
         let (id, state, position) = self.load::<A>(target).await?;
         let events = A::decide(state.as_ref(), command).map_err(CommandError::Refused)?;
+        // After the decision: preconditions come after the normal checks (RFC 9110, 13.2.1).
+        target.check(state.as_ref().map_or(Version::NONE, A::version))?;
         match state {
             Some(aggregate) if events.is_empty() => Ok(Handled { aggregate, position }),
             state => {
@@ -167,23 +180,32 @@ impl CommandHandler {
         }
     }
 
+    /// The aggregate as it is, if the target's precondition holds; `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn read<A: Aggregate>(
+        &self,
+        target: &Target,
+    ) -> Result<Option<A>, CommandError<A::Error>> {
+        let (_, state, _) = self.load::<A>(target).await?;
+        if let Some(state) = &state {
+            target.check(state.version())?;
+        }
+        Ok(state)
+    }
+
     async fn load<A: Aggregate>(
         &self,
         target: &Target,
-    ) -> Result<(Uuid, Option<A>, Position), CommandError<A::Error>> {
-        let (id, if_match) = match target {
+    ) -> Result<(Uuid, Option<A>, Position), LogError> {
+        let id = match target {
             Target::New(id) => return Ok((*id, None, Position::START)),
-            Target::Existing(id, if_match) => (*id, if_match),
+            Target::Existing(id, _) => *id,
         };
         let events = self.log.read_stream(&A::stream(id)).await?;
         let position = events.last().map_or(Position::START, |event| event.position);
-        let state = fold::<A>(&events)?;
-        match (&state, if_match) {
-            (Some(state), Some(tags)) if !tags.matches(state.version()) => {
-                Err(CommandError::Stale { current: state.version() })
-            }
-            _ => Ok((id, state, position)),
-        }
+        Ok((id, fold::<A>(&events)?, position))
     }
 
     async fn append<A: Aggregate>(

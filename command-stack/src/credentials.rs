@@ -5,15 +5,18 @@
 //! block the address for ever: after [`CLAIM_LIFETIME`] a claim whose user does not exist is given
 //! to the next who asks. An append takes far less, or fails.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use async_trait::async_trait;
 use chrono::Utc;
-use events::{LogError, Timestamp, UserId};
+use events::{BoxError, LogError, Timestamp, UserId};
 use sqlx::{PgPool, SqlitePool};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::event_log::{EventLog, log_error};
@@ -49,12 +52,37 @@ pub fn email_key(email: &str) -> String {
     email.to_lowercase()
 }
 
+/// How long a password waits for its turn to be hashed.
+const HASH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// One hash per core at a time: each takes 19 MiB, and more of them at once would not be faster.
+static HASHING: LazyLock<Semaphore> = LazyLock::new(|| {
+    Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
+});
+
+/// Why a password was not hashed.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// Too many wait; try again after a moment.
+    #[error("too many passwords are waiting")]
+    Overloaded,
+    /// The operating system has no randomness or the thread died.
+    #[error("a password was not hashed")]
+    Failed(#[source] BoxError),
+}
+
 /// argon2id with the crate's defaults, which follow OWASP (19 MiB, 2 passes, 1 lane), on a thread
 /// where it blocks nobody.
 ///
 /// # Errors
-/// When the operating system has no randomness or the thread died.
-pub async fn hash_password(password: String) -> Result<String, events::BoxError> {
+/// See [`HashError`].
+pub async fn hash_password(password: String) -> Result<String, HashError> {
+    let turn = timeout(HASH_PATIENCE, HASHING.acquire()).await;
+    let _turn = turn.map_err(|_| HashError::Overloaded)?;
+    hash(password).await.map_err(HashError::Failed)
+}
+
+async fn hash(password: String) -> Result<String, BoxError> {
     let hash = move || Argon2::default().hash_password(password.as_bytes());
     Ok(tokio::task::spawn_blocking(hash).await??.to_string())
 }
@@ -67,6 +95,9 @@ pub trait CredentialStore: Send + Sync {
 
     /// Gives the claim of `holder` to a new user, unless somebody else just did.
     async fn take_over(&self, holder: UserId, new: &Credentials) -> Result<bool, LogError>;
+
+    /// Gives a claim back whose user was certainly not registered.
+    async fn release(&self, user: UserId) -> Result<(), LogError>;
 
     /// Changes the address of a user; false when another has it.
     async fn change_email(&self, user: UserId, email: &str) -> Result<bool, LogError>;
@@ -148,6 +179,11 @@ macro_rules! credential_store {
                 Ok(updated.rows_affected() == 1)
             }
 
+            async fn release(&self, user: UserId) -> Result<(), LogError> {
+                let query = sqlx::query("DELETE FROM credentials WHERE user_id = $1").bind(user.0);
+                query.execute(self).await.map(drop).map_err(log_error)
+            }
+
             async fn change_email(&self, user: UserId, email: &str) -> Result<bool, LogError> {
                 let updated = sqlx::query(
                     "UPDATE credentials SET email = $1, email_key = $2 WHERE user_id = $3",
@@ -159,6 +195,9 @@ macro_rules! credential_store {
                 .await;
                 match updated {
                     Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+                    Ok(done) if done.rows_affected() == 0 => {
+                        Err(LogError::Corrupt("a user without credentials".into()))
+                    }
                     other => other.map(|_| true).map_err(log_error),
                 }
             }

@@ -4,11 +4,12 @@
 mod news;
 mod users;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -16,13 +17,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use events::{Actor, Category, Chain, LogError, Metadata, Position, Version};
 use proto::conventions::{
-    self, BODY_LIMIT, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness, request_id,
-    traceparent,
+    self, Address, BODY_LIMIT, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness,
+    request_id, traceparent,
 };
 use proto::{FieldError, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -144,13 +146,17 @@ fn idempotency_key(value: &HeaderValue) -> Result<String, Problem> {
     }
 }
 
-/// What makes two requests the same: method, address, precondition and body. Each part is preceded
-/// by its length, so that no two different requests read the same.
+/// What makes two requests the same: method, address, precondition and body, each preceded by its
+/// length, so that no two different requests read the same.
 fn fingerprint(parts: &Parts, body: &Bytes) -> [u8; 32] {
     let precondition = parts.headers.get(IF_MATCH).map_or(&b""[..], HeaderValue::as_bytes);
     let path = parts.uri.path().as_bytes();
+    digest([parts.method.as_str().as_bytes(), path, precondition, body])
+}
+
+fn digest(parts: [&[u8]; 4]) -> [u8; 32] {
     let mut digest = Sha256::new();
-    for part in [parts.method.as_str().as_bytes(), path, precondition, body] {
+    for part in parts {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
@@ -186,11 +192,21 @@ fn explain_json(error: serde_path_to_error::Error<serde_json::Error>) -> Problem
     if error.inner().classify() != serde_json::error::Category::Data {
         return malformed_json(error.inner());
     }
-    let path = error.path().to_string();
-    let pointer = if path == "." { String::new() } else { format!("/{}", path.replace('.', "/")) };
+    let pointer: String = error.path().iter().map(pointer_part).collect();
     let whole = error.inner().to_string();
     let detail = whole.split(" at line ").next().unwrap_or_default();
     Problem::invalid(vec![FieldError::new(pointer, detail)])
+}
+
+/// A part of an RFC 6901 pointer.
+fn pointer_part(segment: &Segment) -> String {
+    match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } | Segment::Enum { variant: key } => {
+            format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+        }
+        Segment::Unknown => String::new(),
+    }
 }
 
 /// A path parameter that is a UUID; anything else names nothing, hence 404 and not 400.
@@ -200,11 +216,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let nothing = || Problem::not_found("there is nothing at this address");
-        let path: Path<std::collections::HashMap<String, String>> =
-            Path::from_request_parts(parts, state).await.map_err(|_| nothing())?;
+        let Address(path): Address<HashMap<String, String>> =
+            Address::from_request_parts(parts, state).await?;
         let id = path.get("id").and_then(|id| Uuid::parse_str(id).ok());
-        id.map(Self).ok_or_else(nothing)
+        id.map(Self).ok_or_else(|| Problem::not_found("there is nothing at this address"))
     }
 }
 
@@ -232,7 +247,8 @@ fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Pro
     match error {
         CommandError::Refused(refusal) => refused(refusal),
         CommandError::Stale { current } => {
-            let detail = format!("it is at version {current} now: read it again");
+            let detail =
+                format!("it is at version {current} now: read it again and send its ETag, quoted");
             let status = StatusCode::PRECONDITION_FAILED;
             Problem::new(status, "version-conflict", "Version conflict", detail)
                 .with("current_version", json!(current))

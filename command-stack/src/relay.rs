@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event_log::{EventLog, Leadership};
 
 /// Events in flight at most: enough to keep RabbitMQ busy, and a bound for what is held in memory
-/// (50 MB of the longest articles) and sent twice.
+/// (1 MB of usual articles, 200 MB of the longest) and sent twice.
 const PAGE: usize = 250;
 /// The log is looked at this often even if nothing woke us.
 const POLL: Duration = Duration::from_millis(500);
@@ -80,7 +80,9 @@ impl Relay {
         tracing::info!(position = %course.published, "this relay leads");
         let ended = self.follow(&mut course).await;
         // What was confirmed need not be sent again, whatever went wrong after it.
-        course.save().await?;
+        if let Err(error) = course.save().await {
+            tracing::debug!(error = %Chain(&error), "the checkpoint was not saved");
+        }
         ended
     }
 

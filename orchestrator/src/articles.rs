@@ -1,14 +1,14 @@
 //! `GET /v1/news…`: lists and articles.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use events::Version;
 use futures::future::try_join_all;
 use proto::Problem;
-use proto::conventions::{EntityTags, etag};
+use proto::conventions::{Address, EntityTags, etag};
 use proto::v1::article_answer::Answer;
 use serde::Serialize;
 use serde_json::json;
@@ -42,11 +42,11 @@ pub(crate) async fn list_all(
 /// One category.
 pub(crate) async fn list(
     State(portal): State<Orchestrator>,
-    Path(category): Path<String>,
+    Address(category): Address<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Json<Page>, Problem> {
-    let parameters = ListParameters::read(&uri)?;
+    let parameters = ListParameters::read(&uri)?.without_category()?;
     let terms = Terms::of(&headers, ANSWER_DEADLINE)?;
     let (category, upstream) = portal.queries.category(&category)?;
     let request = parameters.request(category.as_str())?;
@@ -55,7 +55,7 @@ pub(crate) async fn list(
 
 pub(crate) async fn get(
     State(portal): State<Orchestrator>,
-    Path((category, id)): Path<(String, String)>,
+    Address((category, id)): Address<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let terms = Terms::of(&headers, ANSWER_DEADLINE)?;

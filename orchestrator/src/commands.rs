@@ -9,6 +9,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use events::Chain;
 use proto::Problem;
 use proto::conventions::BODY_LIMIT;
 use tokio::time::timeout;
@@ -19,8 +20,17 @@ use crate::Orchestrator;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What concerns one connection only (RFC 9110, 7.6.1), and what the next one sets by itself.
-const HOP_BY_HOP: [HeaderName; 7] =
-    [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, HOST, CONTENT_LENGTH];
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HOST,
+    CONTENT_LENGTH,
+];
 
 /// Hands a request on to the command-stack.
 pub(crate) async fn forward(State(portal): State<Orchestrator>, request: Request) -> Response {
@@ -32,14 +42,15 @@ pub(crate) async fn forward(State(portal): State<Orchestrator>, request: Request
     };
     strip(&mut parts.headers);
     parts.extensions.clear();
+    let safe = parts.method.is_safe();
     let request = Request::from_parts(parts, Body::from(bytes));
     match timeout(DEADLINE, portal.commands.send(request)).await {
         Ok(Ok(mut response)) => {
             strip(response.headers_mut());
             response
         }
-        Ok(Err(error)) => no_answer(&error.to_string()),
-        Err(late) => no_answer(&late.to_string()),
+        Ok(Err(error)) => no_answer(&error, safe),
+        Err(late) => no_answer(&late, safe),
     }
 }
 
@@ -49,9 +60,12 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-fn no_answer(error: &str) -> Response {
-    tracing::warn!(error, "the command-stack does not answer");
-    let detail = "the command may or may not have been carried out: repeat it with the same \
-                  Idempotency-Key";
+fn no_answer(error: &(dyn std::error::Error + 'static), safe: bool) -> Response {
+    tracing::warn!(error = %Chain(error), "the command-stack does not answer");
+    let detail = if safe {
+        "this address does not answer right now"
+    } else {
+        "the command may or may not have been carried out: repeat it with the same Idempotency-Key"
+    };
     Problem::unavailable(detail).into_response()
 }

@@ -49,7 +49,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = ListParameters::read(&uri)?;
+    let parameters = ListParameters::read(&uri)?.only_limit()?;
     let limit = parameters.limit(DEFAULT_LIMIT)?;
     let terms = Terms::of(&headers, SECTION_DEADLINE)?;
     let asked = portal.queries.all().iter().map(async |(category, upstream)| {

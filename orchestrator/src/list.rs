@@ -42,6 +42,30 @@ impl ListParameters {
         Ok(parameters)
     }
 
+    /// For an address that is one category by itself.
+    ///
+    /// # Errors
+    /// 422 when another is asked for.
+    pub(crate) fn without_category(self) -> Result<Self, Problem> {
+        match self.category {
+            None => Ok(self),
+            Some(_) => Err(invalid("category", "the address names the category")),
+        }
+    }
+
+    /// For an address that only has a length.
+    ///
+    /// # Errors
+    /// 422 when more is asked for.
+    pub(crate) fn only_limit(self) -> Result<Self, Problem> {
+        match self {
+            Self { limit, after: None, category: None, tag: None, author: None } => {
+                Ok(Self { limit, ..Self::default() })
+            }
+            _ => Err(invalid("", "only limit is possible here")),
+        }
+    }
+
     /// # Errors
     /// 422 when the limit is not within 1 to 100.
     pub(crate) fn limit(&self, default: u32) -> Result<u32, Problem> {

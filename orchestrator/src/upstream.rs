@@ -20,19 +20,19 @@ use tower::{ServiceBuilder, ServiceExt};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
-type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, NoAnswer>;
-type GrpcService = BoxCloneSyncService<Request<tonic::body::Body>, Response<Body>, NoAnswer>;
+type HttpTransport = BoxCloneSyncService<Request<Body>, Response<Body>, NoAnswer>;
+type GrpcTransport = BoxCloneSyncService<Request<tonic::body::Body>, Response<Body>, NoAnswer>;
 
 /// The service did not answer.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer: {0}")]
-pub struct NoAnswer(hyper_util::client::legacy::Error);
+#[error("no answer")]
+pub struct NoAnswer(#[source] hyper_util::client::legacy::Error);
 
 /// One service behind the door.
 #[derive(Clone)]
 pub struct Upstream {
     name: Arc<str>,
-    service: HttpService,
+    service: HttpTransport,
 }
 
 /// Which HTTP a service in another process is spoken to with.
@@ -89,7 +89,7 @@ impl Upstream {
     }
 
     /// The same service, spoken to in gRPC.
-    pub(crate) fn queries(&self) -> QueriesClient<GrpcService> {
+    pub(crate) fn queries(&self) -> QueriesClient<GrpcTransport> {
         let service = ServiceBuilder::new()
             .map_request(|request: Request<tonic::body::Body>| request.map(Body::new))
             .service(self.service.clone());

@@ -1,10 +1,11 @@
 //! `GET /v1/users/{id}`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use events::Version;
 use proto::Problem;
+use proto::conventions::Address;
 
 use crate::Orchestrator;
 use crate::articles::versioned;
@@ -12,7 +13,7 @@ use crate::queries::{ANSWER_DEADLINE, Terms};
 
 pub(crate) async fn get(
     State(portal): State<Orchestrator>,
-    Path(id): Path<String>,
+    Address(id): Address<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let terms = Terms::of(&headers, ANSWER_DEADLINE)?;

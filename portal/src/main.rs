@@ -11,34 +11,61 @@ mod wiring;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{Cli, Settings, Task};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    log_to_stderr(&cli.settings);
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    let settings = cli.settings.check();
+    match settings.and_then(|()| log_to_stderr(&cli.settings)) {
+        Ok(()) => {}
+        Err(error) => return fail(&error),
+    }
     match run(cli).await {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("portal: {error:#}");
-            ExitCode::FAILURE
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("portal: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// A wrong value is told without the value, which may hold a password.
+fn explain(error: &clap::Error) -> ExitCode {
+    let argument = error.get(ContextKind::InvalidArg);
+    match (error.kind(), argument, std::error::Error::source(error)) {
+        (ErrorKind::ValueValidation, Some(argument), Some(reason)) => {
+            eprintln!("portal: {argument}: {reason}");
+            ExitCode::from(2)
+        }
+        // Also --help and --version, which are no failures.
+        _ => {
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
     }
 }
 
 /// Text for a person at a terminal, JSON for whoever collects logs.
-fn log_to_stderr(settings: &Settings) {
-    let filter = EnvFilter::new(&settings.log);
+fn log_to_stderr(settings: &Settings) -> Result<()> {
+    let filter = EnvFilter::try_new(&settings.log).context("--log")?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if io::stderr().is_terminal() {
         subscriber.init();
     } else {
         subscriber.json().init();
     }
+    Ok(())
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {

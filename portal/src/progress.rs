@@ -20,24 +20,24 @@ impl Meter {
     pub(crate) fn new(what: String, unit: &'static str) -> Self {
         let now = Instant::now();
         let bar = io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template(
-                "{msg} [{bar:30}] {percent}% {pos}/{len} ({per_sec}, {eta} left)",
-            );
+            let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%, {eta} left");
             let bar = ProgressBar::new(0).with_message(what.clone());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         Self { what, unit, bar, began: now, printed: now }
     }
 
-    /// `done` of `total`, which may still grow.
-    pub(crate) fn show(&mut self, done: u64, total: u64) {
+    /// So much was `done`, and that is the way from nothing to `end` up to `at`; the end may move.
+    pub(crate) fn show(&mut self, done: u64, at: u64, end: u64) {
+        let rate = self.rate(done);
         if let Some(bar) = &self.bar {
-            bar.set_length(total.max(done));
-            bar.set_position(done);
+            bar.set_length(end.max(at));
+            bar.set_position(at);
+            bar.set_message(format!("{}: {rate}", self.what));
         } else if self.printed.elapsed() >= LINE_INTERVAL {
             self.printed = Instant::now();
-            let percent = done * 100 / total.max(done).max(1);
-            eprintln!("{}: {percent}%, {}", self.what, self.rate(done));
+            let percent = at * 100 / end.max(at).max(1);
+            eprintln!("{}: {percent}%, {rate}", self.what);
         }
     }
 

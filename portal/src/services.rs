@@ -55,8 +55,7 @@ pub(crate) async fn portal(settings: Settings) -> Result<()> {
 
 /// Two portals on one data directory would be two relays and two sets of projectors on one log.
 fn lock_data_dir(settings: &Settings) -> Result<std::fs::File> {
-    std::fs::create_dir_all(&settings.data_dir)
-        .with_context(|| format!("--data-dir {} cannot be made", settings.data_dir.display()))?;
+    wiring::make_data_dir(settings)?;
     let file = std::fs::File::create(settings.data_dir.join("portal.lock"))?;
     file.try_lock().map_err(|_| {
         anyhow!("another portal is running on --data-dir {}", settings.data_dir.display())
@@ -122,7 +121,11 @@ fn query_upstreams(settings: &Settings) -> Result<Vec<(events::Category, Upstrea
     let mut by_category = HashMap::new();
     for url in &settings.query_urls {
         match url {
-            QueryUrl::All(url) => for_all = Some(url.as_str()),
+            QueryUrl::All(url) => {
+                if for_all.replace(url.as_str()).is_some() {
+                    bail!("--query-urls has more than one address for all categories");
+                }
+            }
             QueryUrl::Of(category, url) => drop(by_category.insert(category, url.as_str())),
         }
     }

@@ -90,6 +90,19 @@ pub(crate) struct Settings {
     pub(crate) log: String,
 }
 
+impl Settings {
+    /// What no single setting can see to.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let twice = |(at, category): (usize, &Category)| {
+            self.categories[..at].contains(category).then(|| category.clone())
+        };
+        match self.categories.iter().enumerate().find_map(twice) {
+            Some(category) => anyhow::bail!("--categories names {category} twice"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// One part of `--query-urls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum QueryUrl {

@@ -1,5 +1,7 @@
 //! From addresses to adapters: the one place that knows which adapters there are.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -59,6 +61,16 @@ pub(crate) async fn event_log(settings: &Settings) -> Result<Log> {
     }
 }
 
+/// The event log for a tool that only reads: a mistyped path must not look like an empty log.
+pub(crate) async fn existing_event_log(settings: &Settings) -> Result<Arc<dyn EventLog>> {
+    if let EventLogUrl::Sqlite(path) = event_log_url(settings)
+        && !std::path::Path::new(&path).exists()
+    {
+        bail!("there is no event log at {path}");
+    }
+    Ok(event_log(settings).await?.events)
+}
+
 fn postgres(url: &str) -> Result<PostgresEventLog> {
     PostgresEventLog::at(url).map_err(|error| anyhow!("--event-log: {error}"))
 }
@@ -115,8 +127,9 @@ pub(crate) fn bus_between_processes(settings: &Settings) -> Result<Bus> {
     Ok(bus(settings))
 }
 
-fn make_data_dir(settings: &Settings) -> Result<()> {
+/// For its owner alone: e-mail addresses and password hashes are in it.
+pub(crate) fn make_data_dir(settings: &Settings) -> Result<()> {
     let folder = &settings.data_dir;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("--data-dir {} cannot be made", folder.display()))
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("--data-dir {} cannot be made", folder.display()))
 }

@@ -9,9 +9,11 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::newsroom::{Article, Newsroom, Random};
-use support::{Portal, Wiring};
+use support::{Portal, Wiring, eventually};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const COMMANDS: usize = 2_000;
 const CLIENTS: usize = 16;
@@ -98,10 +100,75 @@ fn log_has_each_command_once(events: &[Value], articles: &[Article]) {
 }
 
 async fn readers_find_each_article(portal: &Portal, articles: &[Article]) {
+    let door = portal.door();
     let reading = articles.iter().map(async |article| {
-        let answer = portal.get_at(&article.path, COMMANDS as i64).await;
+        let position = article.position.unwrap_or(COMMANDS as i64);
+        let answer = article.read_at(&door, position).await;
         article.is_answered_by(&answer);
         assert_eq!(answer.status == 410, article.retracted, "{article:?}");
     });
     stream::iter(reading).buffer_unordered(CLIENTS).collect::<Vec<()>>().await;
+}
+
+#[tokio::test]
+async fn the_portal_in_one_process_answers_what_it_accepted_before_sigterm() {
+    answers_what_it_accepted(Wiring::Embedded).await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_answers_what_it_accepted_before_sigterm() {
+    answers_what_it_accepted(Wiring::Servers).await;
+}
+
+async fn answers_what_it_accepted(wiring: Wiring) {
+    let mut portal = Portal::start(wiring).await;
+    let door = portal.door_name();
+    let url = portal.door().url;
+    let address = url.trim_start_matches("http://");
+    let mut uploads = Vec::new();
+    for number in 0..8 {
+        uploads.push(Upload::begin(address, &format!("Article {number}")).await);
+    }
+    portal.signal(door, "TERM");
+    eventually("a door that lets nobody in", async || {
+        TcpStream::connect(address).await.is_err().then_some(())
+    })
+    .await;
+    for upload in uploads {
+        let answer = upload.finish().await;
+        assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
+    }
+    assert_eq!(portal.exit_code(door), Some(0));
+    assert_eq!(portal.events().len(), 8);
+}
+
+/// A command from a slow client: the door has taken it and waits for its body.
+struct Upload {
+    stream: TcpStream,
+    body: String,
+}
+
+impl Upload {
+    async fn begin(address: &str, title: &str) -> Self {
+        let body = json!({"title": title, "content": "Text."}).to_string();
+        let head = format!(
+            "POST /v1/news/sports HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\
+             content-type: application/json\r\nexpect: 100-continue\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(head.as_bytes()).await.expect("a request");
+        let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        let mut answer = vec![0; go_on.len()];
+        stream.read_exact(&mut answer).await.expect("a provisional answer");
+        assert_eq!(String::from_utf8_lossy(&answer), go_on);
+        Self { stream, body }
+    }
+
+    async fn finish(mut self) -> String {
+        self.stream.write_all(self.body.as_bytes()).await.expect("a body");
+        let mut answer = String::new();
+        self.stream.read_to_string(&mut answer).await.expect("an answer, and the end");
+        answer
+    }
 }

@@ -2,14 +2,16 @@
 //! also where the framework would answer by itself.
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::{Json, Router, middleware};
 use events::{Chain, Dependency, Position, Version};
 use futures::future::join_all;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::{Duration, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -35,6 +37,21 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub fn etag(version: Version) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{version}\""))
         .unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// The parameters of an address. One that cannot be read names nothing: 404, as a problem.
+#[derive(Debug)]
+pub struct Address<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Address<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(parameters) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found("there is nothing at this address"))?;
+        Ok(Self(parameters))
+    }
 }
 
 /// The entity tags of an `If-Match` or `If-None-Match` header.
@@ -95,7 +112,9 @@ pub fn traceparent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(TRACEPARENT)?.to_str().ok()?;
     let lengths: Vec<_> = value.split('-').map(str::len).collect();
     let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-';
-    let well_formed = lengths == [2, 32, 16, 2] && value.starts_with("00-");
+    let zero = |id: &str| id.chars().all(|c| c == '0');
+    let named = value.get(3..35).zip(value.get(36..52)).is_some_and(|(t, s)| !zero(t) && !zero(s));
+    let well_formed = lengths == [2, 32, 16, 2] && value.starts_with("00-") && named;
     (well_formed && value.chars().all(hex)).then(|| value.to_owned())
 }
 

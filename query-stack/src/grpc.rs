@@ -72,12 +72,14 @@ impl Queries {
         let mut needed = None;
         loop {
             let mut state = self.store.state(view).await.map_err(unavailable)?;
-            if state.live.position < min && needed.is_none() {
-                needed = Some(self.last_of_partition(view, min).await);
-            }
             if state.live.position >= needed.unwrap_or(min) {
                 state.live.position = state.live.position.max(min);
                 return Ok(state);
+            }
+            if needed.is_none() {
+                // This may take its time when the log is down: look at the view again after it.
+                needed = Some(self.last_of_partition(view, min).await);
+                continue;
             }
             if Instant::now() >= deadline {
                 return Err(Status::failed_precondition("the view is behind"));

@@ -114,10 +114,10 @@ impl Projector {
         let mut checkpoint = self.checkpoint().await?;
         loop {
             let events = self.log.read_after(checkpoint.position, Some(partition), PAGE).await?;
-            if events.is_empty() {
+            checkpoint = self.writer.advance(checkpoint, &events).await?;
+            if events.len() < PAGE {
                 return Ok(());
             }
-            checkpoint = self.writer.advance(checkpoint, &events).await?;
         }
     }
 

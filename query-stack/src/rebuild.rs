@@ -82,9 +82,10 @@ impl Rebuilder {
     ) -> Result<Checkpoint, RebuildError> {
         self.store.state(view).await?;
         let building = self.store.begin_rebuild(view).await?;
-        let built = self.fill(view, building, until, progress).await?;
+        let mut events = 0;
+        let built = self.fill(view, building, until, &mut events, progress).await?;
         match until {
-            Until::Now => self.switch(view, built, progress).await,
+            Until::Now => self.switch(view, built, events, progress).await,
             Until::Position(_) | Until::Time(_) => Ok(built),
         }
     }
@@ -101,14 +102,16 @@ impl Rebuilder {
     ) -> Result<Checkpoint, RebuildError> {
         let previous = self.store.begin_rollback(view).await?;
         let previous = previous.ok_or_else(|| RebuildError::NoPrevious(view.to_string()))?;
-        let caught_up = self.fill(view, previous, Until::Now, progress).await?;
-        self.switch(view, caught_up, progress).await
+        let mut events = 0;
+        let caught_up = self.fill(view, previous, Until::Now, &mut events, progress).await?;
+        self.switch(view, caught_up, events, progress).await
     }
 
     async fn switch(
         &self,
         view: &View,
         mut built: Checkpoint,
+        mut events: usize,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Checkpoint, RebuildError> {
         loop {
@@ -118,7 +121,7 @@ impl Rebuilder {
                 // Commands went on and the live view is ahead: catch up once more.
                 Err(ApplyError::Moved) => {
                     self.still_ours(view, built).await?;
-                    built = self.fill(view, built, Until::Now, progress).await?;
+                    built = self.fill(view, built, Until::Now, &mut events, progress).await?;
                 }
             }
         }
@@ -136,26 +139,28 @@ impl Rebuilder {
         view: &View,
         mut building: Checkpoint,
         until: Until,
+        events: &mut usize,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Checkpoint, RebuildError> {
         let store = Arc::clone(&self.store);
         let writer = ViewWriter { store, view: view.clone(), slot: Slot::Building };
         let head = self.log.last_position(Some(&view.partition), Position::END).await?;
-        let mut events = 0;
         loop {
             let partition = Some(&view.partition);
             let mut page = self.log.read_after(building.position, partition, PAGE).await?;
             let read = page.len();
             page.retain(|event| until.includes(event));
-            events += page.len();
+            *events += page.len();
             building = match writer.advance(building, &page).await {
                 Err(ProjectError::Moved) => {
                     return Err(RebuildError::Superseded(view.to_string()));
                 }
                 advanced => advanced?,
             };
-            progress(Progress { events, position: building.position, head });
-            if page.len() < read || read == 0 {
+            progress(Progress { events: *events, position: building.position, head });
+            // Not only when nothing is left: while commands go on, something always is, and whether
+            // it is enough the switch decides.
+            if page.len() < read || read < PAGE {
                 return Ok(building);
             }
         }

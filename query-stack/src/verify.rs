@@ -20,8 +20,11 @@ const TOLD: usize = 20;
 pub struct Verified {
     /// Documents compared.
     pub documents: usize,
-    /// How far the view has come: what is after it in the log is not in the view yet.
+    /// How far the view has come.
     pub position: Position,
+    /// Where its partition of the log ended before the view was looked at. A view that is not there
+    /// is behind: what is missing was not compared.
+    pub head: Position,
     /// One sentence each; empty when the view equals the log. At most twenty.
     pub differences: Vec<String>,
 }
@@ -35,11 +38,11 @@ pub async fn verify(
     store: &dyn ViewStore,
     view: &View,
 ) -> Result<Verified, ProjectError> {
+    let head = log.last_position(Some(&view.partition), Position::END).await?;
     let state = store.state(view).await?;
     let position = state.live.position;
-    let mut verified = Verified { position, ..Default::default() };
-    let head = log.last_position(Some(&view.partition), Position::END).await?;
-    if position > head {
+    let mut verified = Verified { position, head, ..Default::default() };
+    if position > log.last_position(Some(&view.partition), Position::END).await? {
         let ahead = format!("{view}: the checkpoint {position} is beyond the log");
         verified.differences.push(ahead);
     }

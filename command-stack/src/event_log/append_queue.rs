@@ -11,10 +11,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Append, AppendError, Appended};
 
-/// Requests that wait at most; one more is turned away at once instead of late.
+/// Requests that wait in the channel, and as many that were taken out of it: one more is turned
+/// away at once instead of late.
 const CAPACITY: usize = 1_024;
 /// Events in one batch at most, to bound the statement and the time that others wait.
 const BATCH_EVENTS: usize = 512;
+/// Bytes in one batch at most, unless one request alone has more.
+const BATCH_BYTES: usize = 8 << 20;
 
 pub(super) type Answer = Result<Appended, AppendError>;
 
@@ -114,21 +117,25 @@ fn next_batch(waiting: &mut VecDeque<Waiting>) -> (Vec<Append>, Vec<oneshot::Sen
     let (mut appends, mut answers) = (Vec::new(), Vec::new());
     let mut later = VecDeque::new();
     let mut touched = HashSet::new();
-    let mut events = 0;
+    let (mut events, mut bytes) = (0, 0);
     while let Some(next) = waiting.pop_front() {
         let streams =
             next.append.streams.iter().map(|stream| Name::Stream(stream.stream_id.clone()));
         let key = next.append.key.iter().map(|key| Name::Command(key.id.clone()));
         // A set, because a request is never in its own way.
         let names: HashSet<_> = streams.chain(key).collect();
-        let size: usize = next.append.streams.iter().map(|stream| stream.events.len()).sum();
-        let full = !appends.is_empty() && events + size > BATCH_EVENTS;
+        let new = next.append.streams.iter().flat_map(|stream| &stream.events);
+        let (more, size) =
+            new.fold((0, 0), |(count, size), event| (count + 1, size + event.data.get().len()));
+        let full =
+            !appends.is_empty() && (events + more > BATCH_EVENTS || bytes + size > BATCH_BYTES);
         // A deferred request marks its names too, or a later one could overtake it.
         let seen = names.into_iter().filter(|name| !touched.insert(name.clone())).count();
         if seen > 0 || full {
             later.push_back(next);
         } else {
-            events += size;
+            events += more;
+            bytes += size;
             appends.push(next.append);
             answers.push(next.answer);
         }

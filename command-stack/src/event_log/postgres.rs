@@ -24,6 +24,8 @@ use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership};
 /// For reading, and one that listens. Who appends and who leads have one of their own.
 const CONNECTIONS: u32 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A server that took a call and is silent so long is gone, even if the network does not say so.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer idle, a connection is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
@@ -96,6 +98,11 @@ impl PostgresEventLog {
     }
 }
 
+async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, LogError> {
+    let answer = timeout(ANSWER_TIMEOUT, call).await;
+    answer.map_err(|silence| LogError::Unavailable(silence.into()))?.map_err(log_error)
+}
+
 /// A connection of its own, with the settings of the pool.
 async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
     let options = pool.connect_options();
@@ -107,7 +114,7 @@ async fn find_command(pool: &PgPool, id: &str) -> Result<Option<FirstAnswer>, Lo
     let query = "SELECT fingerprint, stream_id, version, position FROM commands \
                  WHERE command_id = $1";
     let row: Option<StoredCommand> =
-        sqlx::query_as(query).bind(id).fetch_optional(pool).await.map_err(log_error)?;
+        answered(sqlx::query_as(query).bind(id).fetch_optional(pool)).await?;
     row.map(first_answer).transpose()
 }
 
@@ -141,13 +148,13 @@ impl EventReader for PostgresEventLog {
             .bind(after.get())
             .bind(limit),
         };
-        let rows: Vec<StoredEvent> = query.fetch_all(&self.pool).await.map_err(log_error)?;
+        let rows: Vec<StoredEvent> = answered(query.fetch_all(&self.pool)).await?;
         recorded(rows)
     }
 
     async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError> {
         let query = sqlx::query_as(select_events!("WHERE stream_id = $1 ORDER BY version"));
-        let rows = query.bind(stream.as_str()).fetch_all(&self.pool).await.map_err(log_error)?;
+        let rows = answered(query.bind(stream.as_str()).fetch_all(&self.pool)).await?;
         recorded(rows)
     }
 
@@ -188,7 +195,7 @@ impl EventReader for PostgresEventLog {
             .bind(up_to.get())
             .bind(partition.to_string()),
         };
-        let last: Option<i64> = query.fetch_one(&self.pool).await.map_err(log_error)?;
+        let last: Option<i64> = answered(query.fetch_one(&self.pool)).await?;
         Ok(last.map_or(Position::START, Position::new))
     }
 
@@ -246,7 +253,7 @@ impl EventLog for PostgresEventLog {
         // Outside the pool: the lock lives as long as this connection and no longer.
         let mut connection = connect(&self.pool).await.map_err(log_error)?;
         let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(RELAY_LOCK);
-        let leads: bool = lock.fetch_one(&mut connection).await.map_err(log_error)?;
+        let leads: bool = answered(lock.fetch_one(&mut connection)).await?;
         Ok(leads.then(|| Box::new(PostgresLeadership(connection)) as Box<dyn Leadership>))
     }
 }
@@ -257,12 +264,11 @@ struct PostgresLeadership(PgConnection);
 impl Leadership for PostgresLeadership {
     async fn checkpoint(&mut self) -> Result<Position, LogError> {
         let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
-        query.fetch_one(&mut self.0).await.map(Position::new).map_err(log_error)
+        answered(query.fetch_one(&mut self.0)).await.map(Position::new)
     }
 
     async fn save(&mut self, position: Position) -> Result<(), LogError> {
         let query = sqlx::query("UPDATE relay_checkpoint SET position = $1");
-        query.bind(position.get()).execute(&mut self.0).await.map_err(log_error)?;
-        Ok(())
+        answered(query.bind(position.get()).execute(&mut self.0)).await.map(drop)
     }
 }

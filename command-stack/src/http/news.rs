@@ -1,13 +1,14 @@
 //! `/v1/news`: publish, draft, change, retract.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{post, put};
 use events::news::{Article, ArticleText};
 use events::{ArticleId, Category};
+use proto::conventions::Address;
 use proto::{FieldError, Problem};
 use serde::Deserialize;
 use serde_json::json;
@@ -143,7 +144,7 @@ pub(super) fn check(
 
 async fn begin(
     State(commands): State<Commands>,
-    Path(category): Path<String>,
+    Address(category): Address<String>,
     command: Command<NewArticle>,
 ) -> Result<Response, Problem> {
     let category = commands.category(&category)?;
@@ -165,7 +166,7 @@ fn address(category: &Category, id: ArticleId) -> String {
 
 async fn change_text(
     State(commands): State<Commands>,
-    Path((category, _)): Path<(String, String)>,
+    Address((category, _)): Address<(String, String)>,
     Id(id): Id,
     mut command: Command<NewText>,
 ) -> Result<Response, Problem> {
@@ -194,7 +195,7 @@ async fn change_text(
 
 async fn publish_draft(
     State(commands): State<Commands>,
-    Path((category, _)): Path<(String, String)>,
+    Address((category, _)): Address<(String, String)>,
     Id(id): Id,
     command: Command<Nothing>,
 ) -> Result<Response, Problem> {
@@ -203,7 +204,7 @@ async fn publish_draft(
 
 async fn retract(
     State(commands): State<Commands>,
-    Path((category, _)): Path<(String, String)>,
+    Address((category, _)): Address<(String, String)>,
     Id(id): Id,
     command: Command<Reason>,
 ) -> Result<Response, Problem> {

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::news::check;
-use super::{Command, Commands, Id, answer, changed, explain, explain_log};
-use crate::command_handler::{Handled, Target};
-use crate::credentials::{ClaimError, Credentials, claim, hash_password};
+use super::{Command, Commands, Id, answer, changed, digest, explain, explain_log};
+use crate::command_handler::{CommandError, Handled, Target};
+use crate::credentials::{ClaimError, Credentials, HashError, claim, hash_password};
 use crate::user::{UserCommand, UserError};
 
 pub(super) fn routes() -> Router<Commands> {
@@ -55,7 +55,7 @@ fn check_email(errors: &mut Vec<FieldError>, email: &str) {
 
 async fn register(
     State(commands): State<Commands>,
-    command: Command<NewUser>,
+    mut command: Command<NewUser>,
 ) -> Result<Response, Problem> {
     let NewUser { name, email, password } = command.body;
     let mut errors = Vec::new();
@@ -65,16 +65,17 @@ async fn register(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
+    // What is kept of a request must not help to guess its password.
+    if let Some(key) = &mut command.context.key {
+        key.fingerprint = digest([b"register", name.as_bytes(), email.as_bytes(), b""]);
+    }
     // A repetition must not find the address taken by its own first time.
     let first = commands.handler.first_answer::<User>(&command.context).await;
     if let Some(first) = first.map_err(|error| explain(error, refused))? {
         return Ok(created(&first));
     }
     let user_id = UserId(Uuid::now_v7());
-    let password_hash = hash_password(password).await.map_err(|error| {
-        tracing::error!(error = %Chain(&*error), "a password was not hashed");
-        Problem::internal()
-    })?;
+    let password_hash = hash_password(password).await.map_err(explain_hash)?;
     let credentials = Credentials { user_id, email, password_hash };
     claim(&*commands.credentials, &commands.log, &credentials).await.map_err(
         |error| match error {
@@ -84,7 +85,22 @@ async fn register(
     )?;
     let (target, wanted) = (Target::New(user_id.0), UserCommand::RegisterUser { name });
     let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
+    // Certainly not registered: the address is free again at once.
+    if let Err(CommandError::Overloaded | CommandError::Refused(_)) = &handled {
+        let released = commands.credentials.release(user_id).await;
+        released.map_err(|error| explain_log(&error))?;
+    }
     handled.map(|handled| created(&handled)).map_err(|error| explain(error, refused))
+}
+
+fn explain_hash(error: HashError) -> Problem {
+    match error {
+        HashError::Overloaded => Problem::unavailable("too many registrations at once"),
+        HashError::Failed(_) => {
+            tracing::error!(error = %Chain(&error), "a registration failed");
+            Problem::internal()
+        }
+    }
 }
 
 fn created(handled: &Handled<User>) -> Response {
@@ -111,17 +127,27 @@ async fn rename(
         return Err(Problem::invalid(errors));
     }
     let target = command.target(id)?;
+    // Before the append, so that a name is not changed by a request that is refused.
+    if let Some(email) = email {
+        change_email(&commands, &target, UserId(id), email).await?;
+    }
     let wanted = UserCommand::RenameUser { name: name.clone() };
     let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
-    let handled = handled.map_err(|error| explain(error, refused))?;
-    // After the precondition has been checked, and harmless to repeat.
-    if let Some(email) = email {
-        let free = commands.credentials.change_email(UserId(id), email).await;
-        if !free.map_err(|error| explain_log(&error))? {
-            return Err(email_taken());
-        }
+    handled.map(|handled| changed(&handled)).map_err(|error| explain(error, refused))
+}
+
+async fn change_email(
+    commands: &Commands,
+    target: &Target,
+    user: UserId,
+    email: &str,
+) -> Result<(), Problem> {
+    let known = commands.handler.read::<User>(target).await;
+    if known.map_err(|error| explain(error, refused))?.is_none() {
+        return Err(refused(UserError::NotFound));
     }
-    Ok(changed(&handled))
+    let free = commands.credentials.change_email(user, email).await;
+    if free.map_err(|error| explain_log(&error))? { Ok(()) } else { Err(email_taken()) }
 }
 
 fn email_taken() -> Problem {

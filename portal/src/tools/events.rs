@@ -14,7 +14,7 @@ const PAGE: usize = 500;
 const POLL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(settings: Settings, arguments: Events) -> Result<()> {
-    let log = wiring::event_log(&settings).await?.events;
+    let log = wiring::existing_event_log(&settings).await?;
     let stream = arguments.stream.clone().map(StreamId::from);
     let mut after = arguments.after;
     let mut appended = log.appended();

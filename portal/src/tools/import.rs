@@ -48,6 +48,8 @@ enum Outcome {
     Added,
     AlreadyThere,
     Refused(String),
+    /// An earlier line with the same `source_id` is still on its way.
+    Twin(Context),
 }
 
 #[derive(Default)]
@@ -78,7 +80,7 @@ async fn import(
     file: File,
     length: u64,
 ) -> Result<Count> {
-    let mut meter = Meter::new(format!("import {}", path.display()), "bytes");
+    let mut meter = Meter::new(format!("import {}", path.display()), "lines");
     let batch = Uuid::now_v7().to_string();
     let lines = lines(BufReader::new(file)).map(|(number, read)| {
         let batch = batch.clone();
@@ -88,26 +90,32 @@ async fn import(
                 Err(error) => return (number, 0, Err(error)),
             };
             let outcome = import_line(handler, categories, &line, &batch).await;
-            (number, line.len() as u64 + 1, outcome)
+            (number, line.len() as u64, outcome)
         }
     });
-    // In order, so that of two lines with one source_id the first counts.
+    // In order, so that of two lines with one source_id the first counts: each line says that it is
+    // on its way before it waits for anything.
     let mut outcomes = std::pin::pin!(lines.buffered(IN_FLIGHT));
     let (mut count, mut bytes) = (Count::default(), 0);
     while let Some((number, read, outcome)) = outcomes.next().await {
         count.lines += 1;
         bytes += read;
-        meter.show(bytes, length);
-        match outcome? {
+        meter.show(count.lines, bytes, length);
+        // In order: the earlier twin has arrived by now.
+        let outcome = match outcome? {
+            Outcome::Twin(context) => second(handler, &context).await?,
+            known => known,
+        };
+        match outcome {
             Outcome::Added => count.added += 1,
-            Outcome::AlreadyThere => count.already_there += 1,
+            Outcome::AlreadyThere | Outcome::Twin(_) => count.already_there += 1,
             Outcome::Refused(reason) => {
                 count.refused += 1;
                 println!("line {number}: {reason}");
             }
         }
     }
-    meter.finish(bytes);
+    meter.finish(count.lines);
     Ok(count)
 }
 
@@ -136,9 +144,14 @@ async fn import_line(
     if line.len() > LONGEST_LINE {
         return refused(format!("longer than {LONGEST_LINE} bytes"));
     }
-    let line: Line = match serde_json::from_slice(line) {
+    let line: Line = match serde_json::from_slice(line.trim_ascii_end()) {
         Ok(line) => line,
-        Err(error) => return refused(error.to_string()),
+        Err(error) => {
+            // It counts lines from this one, which would contradict the number before it.
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            return refused(format!("column {}: {reason}", error.column()));
+        }
     };
     let Some(category) = categories.iter().find(|known| known.as_str() == line.category) else {
         return refused(format!("the category {:?} is not configured", line.category));
@@ -154,12 +167,16 @@ async fn import_line(
             return refused(errors.join("; "));
         }
     };
-    carry_out(handler, &command, &context).await
+    carry_out(handler, &command, context).await
 }
 
 fn context(line: &Line, batch: &str) -> Context {
     let mut digest = Sha256::new();
-    for part in [&line.category, &line.title, &line.content] {
+    let status = format!("{:?}", line.status.unwrap_or_default());
+    let optional = |text: &'_ Option<String>| text.clone().unwrap_or_default();
+    let (summary, byline) = (optional(&line.summary), optional(&line.byline));
+    let fixed = [&line.category, &line.title, &line.content, &summary, &byline, &status];
+    for part in fixed.into_iter().chain(line.tags.iter().flatten()) {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
@@ -184,22 +201,31 @@ fn hex(bytes: &[u8]) -> String {
 async fn carry_out(
     handler: &CommandHandler,
     command: &<Article as Aggregate>::Command,
-    context: &Context,
+    context: Context,
 ) -> Result<Outcome> {
-    let done = match handler.first_answer::<Article>(context).await {
-        Ok(Some(_)) => return Ok(Outcome::AlreadyThere),
-        Ok(None) => {
-            let target = Target::New(Uuid::now_v7());
-            handler.handle::<Article>(target, command, context).await
-        }
-        Err(error) => Err(error),
-    };
-    match done {
-        Ok(_) => Ok(Outcome::Added),
-        Err(CommandError::<NewsError>::KeyReused) => Ok(Outcome::Refused(
+    let id = Uuid::now_v7();
+    match handler.handle::<Article>(Target::New(id), command, &context).await {
+        Ok(handled) if handled.aggregate.id.0 == id => Ok(Outcome::Added),
+        Ok(_) => Ok(Outcome::AlreadyThere),
+        Err(CommandError::InProgress) => Ok(Outcome::Twin(context)),
+        Err(error) => not_added(error),
+    }
+}
+
+/// What becomes of a line whose `source_id` an earlier line has brought.
+async fn second(handler: &CommandHandler, context: &Context) -> Result<Outcome> {
+    match handler.first_answer::<Article>(context).await {
+        Ok(_) => Ok(Outcome::AlreadyThere),
+        Err(error) => not_added(error),
+    }
+}
+
+fn not_added(error: CommandError<NewsError>) -> Result<Outcome> {
+    match error {
+        CommandError::KeyReused => Ok(Outcome::Refused(
             "its source_id was imported before with another text; correct the article instead"
                 .to_owned(),
         )),
-        Err(error) => Err(error.into()),
+        error => Err(error.into()),
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use query_stack::view_store::View;
-use query_stack::{Progress, Rebuilder, Until};
+use query_stack::{Progress, RebuildError, Rebuilder, Until};
 
 use super::{select, verify};
 use crate::progress::Meter;
@@ -17,19 +17,29 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
     if selected.is_empty() {
         bail!("no view of --categories is selected");
     }
-    let log = wiring::event_log(&settings).await?.events;
+    let log = wiring::existing_event_log(&settings).await?;
     let store = wiring::view_store(&settings).await?;
     if arguments.dry_run {
         return verify::views(&*log, &*store, &selected).await;
     }
     let rebuilder = Rebuilder { log, store };
+    let mut replayed = 0;
     for view in &selected {
-        replay(&rebuilder, view, &arguments).await.with_context(|| view.to_string())?;
+        match replay(&rebuilder, view, &arguments).await {
+            Ok(()) => replayed += 1,
+            // Of several views, those are rolled back that can be.
+            Err(RebuildError::NoPrevious(_)) => println!("{view}: has no previous generation"),
+            Err(error) => return Err(error).with_context(|| view.to_string()),
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if replayed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn replay(rebuilder: &Rebuilder, view: &View, arguments: &Replay) -> Result<()> {
+async fn replay(
+    rebuilder: &Rebuilder,
+    view: &View,
+    arguments: &Replay,
+) -> Result<(), RebuildError> {
     let mut meter = Meter::new(view.to_string(), "events");
     let mut events = 0;
     let until = arguments.until.unwrap_or(Until::Now);
@@ -37,7 +47,7 @@ async fn replay(rebuilder: &Rebuilder, view: &View, arguments: &Replay) -> Resul
         events = progress.events as u64;
         // Positions of one partition are spread over the log, so that they are a fair measure.
         let share = |position: events::Position| position.get().unsigned_abs();
-        meter.show(share(progress.position), share(progress.head));
+        meter.show(events, share(progress.position), share(progress.head));
     };
     let built = if arguments.rollback {
         rebuilder.roll_back(view, &mut progress).await?

@@ -1,7 +1,9 @@
 //! The public door as a client sees it: requests and what comes back.
 
 use reqwest::{Client, Method, RequestBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::{Portal, Wiring};
 
 /// The public door; clients that work at the same time have a clone each.
 #[derive(Clone)]
@@ -19,6 +21,50 @@ impl Door {
     /// A query that sees everything up to a position.
     pub fn get_at(&self, path: &str, position: i64) -> RequestBuilder {
         self.request(Method::GET, path).header("portal-min-position", position)
+    }
+}
+
+impl Portal {
+    /// The service that is the public door.
+    pub fn door_name(&self) -> &'static str {
+        if self.wiring == Wiring::Embedded { "portal" } else { "orchestrator" }
+    }
+
+    pub fn door(&self) -> Door {
+        Door { client: self.client.clone(), url: self.url(self.door_name(), "") }
+    }
+
+    /// A request to the public door.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.door().request(method, path)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// A change of the version that the client has seen.
+    pub async fn change(&self, method: Method, path: &str, version: i64, body: Value) -> Answer {
+        let request = self.request(method, path).json(&body);
+        Answer::of(request.header("if-match", format!("\"{version}\""))).await
+    }
+
+    /// A query that sees everything up to a position.
+    pub async fn get_at(&self, path: &str, position: i64) -> Answer {
+        Answer::of(self.door().get_at(path, position)).await
+    }
+
+    /// Publishes an article; its JSON and the position of the event.
+    pub async fn publish(&self, category: &str, title: &str) -> (Value, i64) {
+        let body = json!({"title": title, "content": "Text.", "tags": ["test"]});
+        let answer = self.post(&format!("/v1/news/{category}"), body).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let position = answer.position();
+        (answer.body, position)
     }
 }
 

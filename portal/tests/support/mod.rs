@@ -16,11 +16,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, RequestBuilder};
-use serde_json::{Value, json};
+use reqwest::Client;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use self::http::{Answer, Door};
 use self::stores::{fresh_stores, required};
 
 /// Longer than anything takes on a busy machine, so that only a failure lasts so long.
@@ -75,8 +74,7 @@ impl Portal {
     /// A portal of which nothing runs yet, and that has no tables.
     pub fn not_started(wiring: Wiring, environment: Environment) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let client = Client::builder().timeout(DEADLINE).build().expect("a client");
-        Self { environment, wiring, services: BTreeMap::new(), client, folder }
+        Self { environment, wiring, services: BTreeMap::new(), client: new_client(), folder }
     }
 
     /// Starts every service, in an order in which each finds the addresses of those before it.
@@ -116,6 +114,14 @@ impl Portal {
         service.process.wait().expect("its end").code()
     }
 
+    /// Asks every service to stop, which each does cleanly, and starts all of them again.
+    pub fn restart(&mut self) {
+        for service in self.service_names() {
+            assert_eq!(self.terminate(service), Some(0), "{service}");
+        }
+        self.spawn_all();
+    }
+
     /// Starts a service, or starts it again at the address that it had.
     pub fn spawn(&mut self, name: &'static str) {
         let address = self.services.remove(name).map(|service| service.address);
@@ -136,6 +142,8 @@ impl Portal {
         // Or the process would block once the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
         self.services.insert(name, Service { process, address });
+        // The old one could send a request into a connection to the process before.
+        self.client = new_client();
     }
 
     fn other_categories(&self) -> String {
@@ -198,48 +206,6 @@ impl Portal {
         self.folder.path().join(name)
     }
 
-    /// The service that is the public door.
-    pub fn door_name(&self) -> &'static str {
-        if self.wiring == Wiring::Embedded { "portal" } else { "orchestrator" }
-    }
-
-    pub fn door(&self) -> Door {
-        Door { client: self.client.clone(), url: self.url(self.door_name(), "") }
-    }
-
-    /// A request to the public door.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.door().request(method, path)
-    }
-
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path)).await
-    }
-
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(&body)).await
-    }
-
-    /// A change of the version that the client has seen.
-    pub async fn change(&self, method: Method, path: &str, version: i64, body: Value) -> Answer {
-        let request = self.request(method, path).json(&body);
-        Answer::of(request.header("if-match", format!("\"{version}\""))).await
-    }
-
-    /// A query that sees everything up to a position.
-    pub async fn get_at(&self, path: &str, position: i64) -> Answer {
-        Answer::of(self.door().get_at(path, position)).await
-    }
-
-    /// Publishes an article; its JSON and the position of the event.
-    pub async fn publish(&self, category: &str, title: &str) -> (Value, i64) {
-        let body = json!({"title": title, "content": "Text.", "tags": ["test"]});
-        let answer = self.post(&format!("/v1/news/{category}"), body).await;
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        let position = answer.position();
-        (answer.body, position)
-    }
-
     /// The log, as `portal events` shows it.
     pub fn events(&self) -> Vec<Value> {
         let lines = self.tool(&["events", "--json"]);
@@ -264,6 +230,10 @@ impl Portal {
         })
         .await;
     }
+}
+
+fn new_client() -> Client {
+    Client::builder().timeout(DEADLINE).build().expect("a client")
 }
 
 const SERVICES: [&str; 5] =

@@ -56,6 +56,17 @@ impl Article {
         self.titles.len() + usize::from(self.retracted)
     }
 
+    /// What readers get, once they get something: a service may be down, or a view behind.
+    pub async fn read_at(&self, door: &Door, position: i64) -> Answer {
+        let patience = Patience::new("an article that can be read");
+        loop {
+            match Answer::try_of(door.get_at(&self.path, position)).await {
+                Ok(answer) if answer.status != 503 => return answer,
+                _ => patience.pause().await,
+            }
+        }
+    }
+
     /// Asserts that readers got this version or, since others go on writing, a newer one.
     pub fn is_answered_by(&self, answer: &Answer) {
         let what = format!("{self:?} as {} {}", answer.status, answer.body);
@@ -96,6 +107,10 @@ impl Newsroom {
     /// No command is begun after this.
     pub fn close(&self) {
         self.limit.store(0, Ordering::SeqCst);
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.limit.load(Ordering::SeqCst) > 0
     }
 
     /// How many commands have been acknowledged.
@@ -139,7 +154,7 @@ impl Client {
                 _ => self.publish().await,
             };
             newsroom.acknowledged.send_modify(|count| *count += 1);
-            if self.random.below(4) == 0 {
+            if self.random.below(8) == 0 {
                 self.reads_what_it_wrote(at).await;
             }
         }
@@ -223,12 +238,6 @@ impl Client {
     async fn reads_what_it_wrote(&self, at: usize) {
         let article = self.newsroom.articles()[at].clone();
         let Some(position) = article.position else { return };
-        let patience = Patience::new("to read what was written");
-        loop {
-            match Answer::try_of(self.newsroom.door.get_at(&article.path, position)).await {
-                Ok(answer) if answer.status != 503 => return article.is_answered_by(&answer),
-                _ => patience.pause().await,
-            }
-        }
+        article.is_answered_by(&article.read_at(&self.newsroom.door, position).await);
     }
 }

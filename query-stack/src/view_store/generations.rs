@@ -22,10 +22,10 @@ impl Generations {
         begun
     }
 
+    /// It also stays `previous` until the switch: an interrupted rollback can be begun again.
     pub(super) fn begin_rollback(&mut self) -> Option<Checkpoint> {
-        let previous = self.state.previous.take()?;
-        self.state.building = Some(previous);
-        Some(previous)
+        self.state.building = Some(self.state.previous?);
+        self.state.previous
     }
 
     pub(super) fn switch(&mut self, building: Checkpoint) -> Result<(), ApplyError> {

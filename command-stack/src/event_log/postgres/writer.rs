@@ -2,39 +2,59 @@
 
 use async_trait::async_trait;
 use events::{LogError, Position, Timestamp};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use super::super::append_queue::{Answer, AppendBatch, BatchError};
 use super::super::stored::{StoredCommand, batch_error, first_answer};
 use super::super::{Append, AppendError, Appended, StreamAppend};
-use super::connect;
+use super::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, TRUSTED_IDLE, connect};
 
 /// Appends over a connection of its own. A pool would ping the server between any two batches.
 pub(super) struct Writer {
     pool: PgPool,
-    connection: Mutex<Option<PgConnection>>,
+    idle: Mutex<Option<(PgConnection, Instant)>>,
 }
 
 impl Writer {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, connection: Mutex::default() }
+        Self { pool, idle: Mutex::default() }
     }
 }
 
 #[async_trait]
 impl AppendBatch for Writer {
     async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Answer>, BatchError> {
-        let mut slot = self.connection.lock().await;
-        // Taken out, so that after an error, or when nobody waits any longer, the next batch begins
-        // with a fresh connection.
-        let mut connection = match slot.take() {
-            Some(open) => open,
-            None => connect(&self.pool).await.map_err(batch_error)?,
-        };
-        let rows = call(&mut connection, Columns::of(batch)).await.map_err(batch_error)?;
-        *slot = Some(connection);
+        let mut idle = self.idle.lock().await;
+        // Taken out, so that after an error or silence the next batch begins with a fresh one.
+        let mut connection = match idle.take() {
+            Some((open, since)) => self.still_alive(open, since).await,
+            None => connect(&self.pool).await,
+        }
+        .map_err(batch_error)?;
+        let rows = timeout(ANSWER_TIMEOUT, call(&mut connection, Columns::of(batch))).await;
+        let rows = rows.map_err(|silence| BatchError::Unavailable(silence.into()))?;
+        let rows = rows.map_err(batch_error)?;
+        *idle = Some((connection, Instant::now()));
         Ok(answers(batch.len(), rows))
+    }
+}
+
+impl Writer {
+    /// A server that was restarted in a quiet time must not cost the first command after it.
+    async fn still_alive(
+        &self,
+        mut open: PgConnection,
+        since: Instant,
+    ) -> Result<PgConnection, sqlx::Error> {
+        if since.elapsed() < TRUSTED_IDLE {
+            return Ok(open);
+        }
+        match timeout(CONNECT_TIMEOUT, open.ping()).await {
+            Ok(Ok(())) => Ok(open),
+            _ => connect(&self.pool).await,
+        }
     }
 }
 

@@ -98,7 +98,10 @@ pub(super) async fn a_rollback_brings_the_previous_generation_back(store: &dyn V
     let back = store.begin_rollback(&view).await.expect("begun");
     assert_eq!(back, Some(good));
     let state = store.state(&view).await.expect("a state");
-    assert_eq!((state.live, state.building, state.previous), (bad, Some(good), None));
+    let (building, previous) = (state.building, state.previous);
+    assert_eq!((state.live, building, previous), (bad, Some(good), Some(good)));
+    let again = store.begin_rollback(&view).await.expect("begun");
+    assert_eq!(again, Some(good), "an interrupted rollback can be begun again");
     assert!(moved(store.switch(&view, good).await), "it has to catch up first");
     let caught_up =
         apply(store, &view, Slot::Building, good, &[article(2, 2)]).await.expect("applied");

@@ -1,0 +1,219 @@
+//! `portal replay`: views are rebuilt while readers read them and writers go on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::support::http::{Answer, Door};
+use crate::support::newsroom::{Newsroom, Random};
+use crate::support::{Patience, Portal, Wiring};
+
+on_both_wirings! {
+    readers_miss_nothing_while_views_are_rebuilt_again_and_again
+    a_rollback_brings_the_previous_generation_back_with_all_that_came_since
+    a_rebuild_of_the_past_leaves_the_live_view_alone
+    a_dry_run_compares_and_writes_nothing
+    only_what_was_asked_for_is_rebuilt
+}
+
+const WRITERS: usize = 2;
+const READERS: usize = 2;
+const ROUNDS: usize = 5;
+/// So many that a rebuild takes a moment.
+const ARTICLES: usize = 400;
+
+async fn readers_miss_nothing_while_views_are_rebuilt_again_and_again(wiring: Wiring) {
+    let random = Random::seeded();
+    let portal = Portal::start(wiring).await;
+    let newsroom = Newsroom::new(portal.door(), usize::MAX);
+    let mut acknowledged = newsroom.acknowledged();
+    let writers = newsroom.work(WRITERS, &random);
+    acknowledged.wait_for(|count| *count >= ARTICLES).await.expect("a newsroom at work");
+    let readers: JoinSet<_> = (0..READERS)
+        .map(|number| Reader::new(portal.door(), &newsroom, &random, number).read())
+        .collect();
+    for _ in 0..ROUNDS {
+        let before = *acknowledged.borrow_and_update();
+        portal.tool(&["replay"]);
+        portal.tool(&["replay", "--rollback"]);
+        // Otherwise this would prove nothing.
+        assert!(*acknowledged.borrow_and_update() > before, "the newsroom went on meanwhile");
+    }
+    newsroom.close();
+    writers.join_all().await;
+    let looks: usize = readers.join_all().await.into_iter().sum();
+    assert!(looks > ROUNDS, "readers read: {looks}");
+    portal.verifies().await;
+}
+
+/// Reads what the newsroom was told is public, and again what it has seen itself.
+struct Reader {
+    door: Door,
+    newsroom: Arc<Newsroom>,
+    random: Random,
+    /// The version of each article that it saw last.
+    seen: HashMap<String, u64>,
+    home: i64,
+}
+
+impl Reader {
+    fn new(door: Door, newsroom: &Arc<Newsroom>, random: &Random, number: usize) -> Self {
+        let random = Random(random.0.wrapping_sub(number as u64 + 1));
+        Self { door, newsroom: Arc::clone(newsroom), random, seen: HashMap::new(), home: 0 }
+    }
+
+    /// Until the newsroom closes; how often it looked.
+    async fn read(mut self) -> usize {
+        let mut looks = 0;
+        while self.newsroom.is_open() {
+            self.look_at_an_article().await;
+            self.look_at_it_again().await;
+            self.look_at_the_home_page().await;
+            looks += 1;
+        }
+        looks
+    }
+
+    async fn look_at_an_article(&mut self) {
+        let article = {
+            let articles = self.newsroom.articles();
+            articles[self.random.below(articles.len())].clone()
+        };
+        let Some(position) = article.position else { return };
+        let patience = Patience::new("an acknowledged article");
+        let answer = loop {
+            let answer = Answer::of(self.door.get_at(&article.path, position)).await;
+            // The one thing that a reader may be told instead: that the view is not so far yet.
+            if answer.body["type"] != "/problems/view-behind" {
+                break answer;
+            }
+            patience.pause().await;
+        };
+        article.is_answered_by(&answer);
+        self.remember(article.path, &answer);
+    }
+
+    /// What was seen once stays, and never gets older, also for who asks for no position.
+    async fn look_at_it_again(&mut self) {
+        if self.seen.is_empty() {
+            return;
+        }
+        let any = self.random.below(self.seen.len());
+        let path = self.seen.keys().nth(any).cloned().expect("one that was seen");
+        let answer = Answer::of(self.door.request(Method::GET, &path)).await;
+        assert!([200, 410].contains(&answer.status), "{path}: {answer:?}");
+        self.remember(path, &answer);
+    }
+
+    fn remember(&mut self, path: String, answer: &Answer) {
+        // Nothing comes after a retraction.
+        let retracted = (answer.status == 410).then_some(u64::MAX);
+        let version = retracted.or(answer.body["version"].as_u64()).expect("a version");
+        let before = self.seen.insert(path, version);
+        assert!(before <= Some(version), "version {version} after {before:?}");
+    }
+
+    async fn look_at_the_home_page(&mut self) {
+        let home = Answer::of(self.door.request(Method::GET, "/v1/home")).await;
+        assert_eq!(home.status, 200, "{home:?}");
+        if home.body["degraded"] == true {
+            return; // A section missed its deadline on a busy machine, and the page says so.
+        }
+        let position = home.body["position"].as_i64().expect("a position");
+        assert!(position >= self.home, "position {position} after {}", self.home);
+        self.home = position;
+        for section in home.body["sections"].as_array().expect("sections") {
+            let articles = section["articles"].as_array().expect("articles");
+            assert!(!articles.is_empty(), "{}", section["category"]);
+        }
+    }
+}
+
+/// Every line that a replay prints names a generation.
+fn generations(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.split("generation ").nth(1)?.split(' ').next()).collect()
+}
+
+async fn title_of_the_newest(portal: &Portal, position: i64) -> Value {
+    let list = portal.get_at("/v1/news/sports", position).await;
+    assert_eq!(list.status, 200, "{}", list.body);
+    list.body["items"][0]["title"].clone()
+}
+
+async fn a_rollback_brings_the_previous_generation_back_with_all_that_came_since(wiring: Wiring) {
+    let portal = Portal::start(wiring).await;
+    let (_, position) = portal.publish("sports", "First").await;
+    portal.get_at("/v1/news/sports", position).await;
+    let nothing = portal.run(&["replay", "--rollback"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    let reason = String::from_utf8_lossy(&nothing.stdout);
+    assert!(reason.contains("articles_sports: has no previous generation"), "{reason}");
+
+    let text = portal.tool(&["replay"]);
+    assert_eq!(generations(&text), ["2", "2", "2", "2"], "{text}");
+    let (_, position) = portal.publish("sports", "Second").await;
+    assert_eq!(title_of_the_newest(&portal, position).await, "Second");
+    for expected in ["1", "2", "1"] {
+        let text = portal.tool(&["replay", "--rollback"]);
+        assert_eq!(generations(&text), [expected; 4], "{text}");
+        assert_eq!(title_of_the_newest(&portal, position).await, "Second");
+        portal.verifies().await;
+    }
+    let (_, position) = portal.publish("sports", "Third").await;
+    assert_eq!(title_of_the_newest(&portal, position).await, "Third");
+    portal.verifies().await;
+}
+
+async fn a_rebuild_of_the_past_leaves_the_live_view_alone(wiring: Wiring) {
+    let portal = Portal::start(wiring).await;
+    let (first, past) = portal.publish("sports", "First").await;
+    let (_, now) = portal.publish("sports", "Second").await;
+    assert_eq!(title_of_the_newest(&portal, now).await, "Second");
+    let moment = first["published_at"].as_str().expect("a time");
+    for until in [&past.to_string(), moment] {
+        let text = portal.tool(&["replay", "--category", "sports", "--until", until]);
+        assert!(text.contains("stays beside the live one"), "{text}");
+        assert_eq!(title_of_the_newest(&portal, 0).await, "Second");
+        let (_, now) = portal.publish("sports", "Second").await;
+        assert_eq!(title_of_the_newest(&portal, now).await, "Second");
+    }
+    portal.verifies().await;
+    let text = portal.tool(&["replay", "--category", "sports", "--until", &past.to_string()]);
+    assert!(text.contains(&format!("at position {past} ")), "{text}");
+    let wrong = portal.run(&["replay", "--until", "yesterday"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+async fn a_dry_run_compares_and_writes_nothing(wiring: Wiring) {
+    let portal = Portal::start(wiring).await;
+    portal.publish("sports", "First").await;
+    portal.verifies().await;
+    let text = portal.tool(&["replay", "--dry-run"]);
+    assert!(
+        text.contains("articles_sports: 1 documents at position 1, equal to the log"),
+        "{text}"
+    );
+    // The next generation would be another one if the dry run had begun one.
+    assert_eq!(generations(&portal.tool(&["replay", "--category", "sports"])), ["2"]);
+}
+
+async fn only_what_was_asked_for_is_rebuilt(wiring: Wiring) {
+    let portal = Portal::start(wiring).await;
+    portal.publish("sports", "First").await;
+    portal.verifies().await;
+    for (arguments, views) in [
+        (&["--view", "users"][..], &["users"][..]),
+        (&["--category", "sports"], &["articles_sports"]),
+        (&["--view", "articles"], &["articles_famous", "articles_politics", "articles_sports"]),
+    ] {
+        let text = portal.tool(&[&["replay"], arguments].concat());
+        let named: Vec<_> = text.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        assert_eq!(named, views, "{text}");
+    }
+    let unknown = portal.run(&["replay", "--category", "weather"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    portal.verifies().await;
+}

@@ -11,7 +11,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use support::health::{all_ready, tells};
 use support::http::{Answer, section};
-use support::stores::PrivateServers;
+use support::stores::{PrivateServers, RABBITMQ_API};
 use support::{Portal, Wiring, eventually};
 
 /// A portal on servers of which these are its own.
@@ -62,7 +62,7 @@ async fn without_rabbitmq_commands_are_accepted_and_the_views_catch_up_afterward
     let before = Published::new(&portal, "Before").await;
     before.becomes_readable(&portal).await;
     // A broker that is killed within half a second forgets the leaders of new queues.
-    the_bus_delivers(&servers, &portal).await;
+    the_bus_delivers(&portal).await;
     servers.kill("rabbitmq");
     let mut during = Vec::new();
     for number in 0..20 {
@@ -80,14 +80,14 @@ async fn without_rabbitmq_commands_are_accepted_and_the_views_catch_up_afterward
     }
     Published::new(&portal, "After").await.becomes_readable(&portal).await;
     all_ready(&portal).await;
-    the_bus_delivers(&servers, &portal).await;
+    the_bus_delivers(&portal).await;
     portal.verifies().await;
 }
 
 /// Each queue has a consumer and nothing waits in it: the views live from the bus and not from
 /// looking into the log.
-async fn the_bus_delivers(servers: &PrivateServers, portal: &Portal) {
-    let api = servers.variable("PORTAL_TEST_RABBITMQ_API");
+async fn the_bus_delivers(portal: &Portal) {
+    let api = &portal.environment[RABBITMQ_API];
     let (_, vhost) = portal.environment["PORTAL_BUS"].rsplit_once('/').expect("a vhost");
     let url = format!("{api}/api/queues/{vhost}");
     eventually("queues that are empty and have a consumer", async || {

@@ -20,7 +20,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use self::stores::{fresh_stores, required};
+use self::stores::{fresh_stores, remove_queues, required};
 
 /// Longer than anything takes on a busy machine, so that only a failure lasts so long.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -244,6 +244,15 @@ impl Drop for Portal {
         for service in self.services.values_mut() {
             let _ = service.process.kill();
             let _ = service.process.wait();
+        }
+        // Who looks into a failure wants to see what is in them.
+        if self.wiring == Wiring::Servers && !std::thread::panicking() {
+            let environment = std::mem::take(&mut self.environment);
+            let _ = std::thread::spawn(|| {
+                let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+                runtime.block_on(async move { remove_queues(&environment).await });
+            })
+            .join();
         }
     }
 }

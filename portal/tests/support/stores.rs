@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use reqwest::Client;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -11,6 +12,9 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::Environment;
+
+/// Where RabbitMQ makes vhosts.
+pub const RABBITMQ_API: &str = "PORTAL_TEST_RABBITMQ_API";
 
 pub fn required(variable: &str) -> String {
     std::env::var(variable)
@@ -25,14 +29,23 @@ pub async fn fresh_stores(servers: &dyn Fn(&str) -> String) -> Environment {
     let mut connection = PgConnection::connect(&postgres).await.expect("PostgreSQL");
     let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
     sqlx::raw_sql(create).execute(&mut connection).await.expect("a database");
-    let api = servers("PORTAL_TEST_RABBITMQ_API");
+    let api = servers(RABBITMQ_API);
     let made = Client::new().put(format!("{api}/api/vhosts/{name}")).send().await;
     assert!(made.expect("the management API").status().is_success());
     BTreeMap::from([
         ("PORTAL_EVENT_LOG".to_owned(), with_path(&postgres, &name)),
         ("PORTAL_BUS".to_owned(), with_path(&servers("PORTAL_BUS"), &name)),
         ("PORTAL_VIEW_STORE".to_owned(), with_path(&servers("PORTAL_VIEW_STORE"), &name)),
+        (RABBITMQ_API.to_owned(), api),
     ])
+}
+
+/// Removes the queues of [`fresh_stores`], if the broker answers: it works for each of them for
+/// ever. The databases only take room, until `scripts/services down`.
+pub async fn remove_queues(environment: &Environment) {
+    let (_, vhost) = environment["PORTAL_BUS"].rsplit_once('/').expect("a vhost");
+    let url = format!("{}/api/vhosts/{vhost}", environment[RABBITMQ_API]);
+    let _ = Client::new().delete(url).timeout(Duration::from_secs(10)).send().await;
 }
 
 /// The same address with another path: `scheme://host/path?query`.
@@ -76,7 +89,7 @@ impl PrivateServers {
     }
 
     /// A line of `scripts/services env`, of these servers if they are up, else of the shared ones.
-    pub fn variable(&self, name: &str) -> String {
+    fn variable(&self, name: &str) -> String {
         let lines = self.command(&["env"]);
         let line = lines.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
         line.map_or_else(|| required(name), |value| value.trim_matches('\'').to_owned())

@@ -1,9 +1,11 @@
 //! What a stream of events adds up to, and what may happen to it next.
 
-use events::{BoxError, DomainEvent, LogError, RecordedEvent, Stamp, StreamId, Version};
+use events::{BoxError, DomainEvent, LogError, RecordedEvent, Stamp, StreamId, Timestamp, Version};
 use uuid::Uuid;
 
-/// An aggregate: three pure functions. No clock, no id and no I/O inside; they come in as
+use crate::access::{Caller, Denied};
+
+/// An aggregate: four pure functions. No clock, no id and no I/O inside; they come in as
 /// arguments, so that every decision can be tested as given/when/then.
 pub trait Aggregate: Sized + Send + 'static {
     /// What somebody wants.
@@ -13,6 +15,17 @@ pub trait Aggregate: Sized + Send + 'static {
     /// Why not.
     type Error: Send;
 
+    /// Whether this caller may ask for this at all.
+    ///
+    /// # Errors
+    /// What the caller lacks.
+    fn authorize(
+        state: Option<&Self>,
+        command: &Self::Command,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<(), Denied>;
+
     /// What follows from a command; no events when there is nothing to change.
     ///
     /// # Errors
@@ -20,6 +33,7 @@ pub trait Aggregate: Sized + Send + 'static {
     fn decide(
         state: Option<&Self>,
         command: &Self::Command,
+        now: Timestamp,
     ) -> Result<Vec<Self::Event>, Self::Error>;
 
     /// The state after an event.

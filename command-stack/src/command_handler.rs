@@ -8,7 +8,9 @@ use events::{DomainEvent, LogError, Metadata, Position, Stamp, Version};
 use proto::conventions::EntityTags;
 use uuid::Uuid;
 
+use crate::access::{Caller, Denied};
 use crate::aggregate::{Aggregate, fold};
+use crate::clock::Clock;
 use crate::event_log::{
     Append, AppendError, Appended, CommandKey, EventLog, FirstAnswer, StreamAppend,
 };
@@ -22,14 +24,33 @@ const ATTEMPTS: usize = 8;
 pub enum Target {
     /// One that does not exist yet; nothing is read.
     New(Uuid),
-    /// One that should exist, at one of these versions if the client said so (`If-Match`).
-    Existing(Uuid, Option<EntityTags>),
+    /// One that should exist, at a version that the client has seen.
+    Existing(Uuid, Precondition),
+}
+
+/// What the client says of the version (`If-Match`).
+#[derive(Debug, Clone)]
+pub enum Precondition {
+    /// It is one of these.
+    Match(EntityTags),
+    /// It has to say so, and did not.
+    Missing,
+    /// It need not.
+    None,
 }
 
 impl Target {
+    /// Who did not say which version is meant is told so before the rules are asked.
+    fn check_given<E>(&self) -> Result<(), CommandError<E>> {
+        match self {
+            Self::Existing(_, Precondition::Missing) => Err(CommandError::PreconditionMissing),
+            Self::Existing(..) | Self::New(_) => Ok(()),
+        }
+    }
+
     fn check<E>(&self, current: Version) -> Result<(), CommandError<E>> {
         match self {
-            Self::Existing(_, Some(tags)) if !tags.matches(current) => {
+            Self::Existing(_, Precondition::Match(tags)) if !tags.matches(current) => {
                 Err(CommandError::Stale { current })
             }
             Self::Existing(..) | Self::New(_) => Ok(()),
@@ -40,6 +61,8 @@ impl Target {
 /// From whom a command comes, and whether it is a repetition.
 #[derive(Debug, Clone)]
 pub struct Context {
+    /// Who gives it.
+    pub caller: Caller,
     /// Goes into every event.
     pub metadata: Metadata,
     /// The `Idempotency-Key`, if there is one.
@@ -59,9 +82,15 @@ pub struct Handled<A> {
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError<E> {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// A rule forbids it.
     #[error("refused by a rule")]
     Refused(E),
+    /// The client has to say which version it means, and did not.
+    #[error("no precondition")]
+    PreconditionMissing,
     /// The aggregate is not at the version that the client believes.
     #[error("the current version is {current}")]
     Stale {
@@ -89,6 +118,7 @@ pub enum CommandError<E> {
 #[derive(Clone)]
 pub struct CommandHandler {
     log: Arc<dyn EventLog>,
+    clock: Clock,
     running: Arc<Mutex<HashSet<String>>>,
 }
 
@@ -106,10 +136,10 @@ impl<E, T: Into<CommandError<E>>> From<T> for Failed<E> {
 }
 
 impl CommandHandler {
-    /// A handler that appends to this log.
+    /// A handler that appends to this log, and decides by this clock.
     #[must_use]
-    pub fn new(log: Arc<dyn EventLog>) -> Self {
-        Self { log, running: Arc::default() }
+    pub fn new(log: Arc<dyn EventLog>, clock: Clock) -> Self {
+        Self { log, clock, running: Arc::default() }
     }
 
     /// Carries a command out, or gives the answer that the first command with its key got.
@@ -168,9 +198,7 @@ impl CommandHandler {
         context: &Context,
     ) -> Result<Handled<A>, Failed<A::Error>> {
         let (id, state, position) = self.load::<A>(target).await?;
-        let events = A::decide(state.as_ref(), command).map_err(CommandError::Refused)?;
-        // After the decision: preconditions come after the normal checks (RFC 9110, 13.2.1).
-        target.check(state.as_ref().map_or(Version::NONE, A::version))?;
+        let events = self.decide(target, state.as_ref(), command, context)?;
         match state {
             Some(aggregate) if events.is_empty() => Ok(Handled { aggregate, position }),
             state => {
@@ -180,19 +208,44 @@ impl CommandHandler {
         }
     }
 
-    /// The aggregate as it is, if the target's precondition holds; `None` when there is none.
+    /// Whether a command would be carried out now: for what has to be done before it, and must not
+    /// be done for nothing.
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub async fn read<A: Aggregate>(
+    pub async fn rehearse<A: Aggregate>(
         &self,
         target: &Target,
+        command: &A::Command,
+        context: &Context,
     ) -> Result<Option<A>, CommandError<A::Error>> {
         let (_, state, _) = self.load::<A>(target).await?;
-        if let Some(state) = &state {
-            target.check(state.version())?;
-        }
+        self.decide(target, state.as_ref(), command, context)?;
         Ok(state)
+    }
+
+    /// The aggregate as it is; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the log does not answer or is corrupt.
+    pub async fn read<A: Aggregate>(&self, id: Uuid) -> Result<Option<A>, LogError> {
+        fold(&self.log.read_stream(&A::stream(id)).await?)
+    }
+
+    fn decide<A: Aggregate>(
+        &self,
+        target: &Target,
+        state: Option<&A>,
+        command: &A::Command,
+        context: &Context,
+    ) -> Result<Vec<A::Event>, CommandError<A::Error>> {
+        let now = self.clock.now();
+        A::authorize(state, command, &context.caller, now)?;
+        target.check_given()?;
+        let events = A::decide(state, command, now).map_err(CommandError::Refused)?;
+        // After the decision: preconditions come after the normal checks (RFC 9110, 13.2.1).
+        target.check(state.map_or(Version::NONE, A::version))?;
+        Ok(events)
     }
 
     async fn load<A: Aggregate>(

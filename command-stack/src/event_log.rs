@@ -7,12 +7,20 @@ mod sqlite;
 mod stored;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use events::{EventReader, LogError, Metadata, NewEvent, Position, StreamId, Timestamp, Version};
+use events::{
+    ArticleId, Backoff, Chain, EventReader, LogError, Metadata, NewEvent, Position, StreamId,
+    Timestamp, UserId, Version,
+};
+
+use futures::future::BoxFuture;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 pub use self::postgres::PostgresEventLog;
 pub use self::sqlite::SqliteEventLog;
@@ -98,19 +106,91 @@ pub trait EventLog: EventReader {
     /// What the command with this id was answered, if there was one.
     async fn find_command(&self, id: &str) -> Result<Option<FirstAnswer>, LogError>;
 
-    /// Becomes the one relay of this log; `None` while another is.
-    async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, LogError>;
+    /// What the log obliges the portal to do and has not been done: by events after a position.
+    /// That something has been done the log says as well, so that nothing has to be remembered.
+    async fn obligations(&self, after: Position) -> Result<Vec<Obligation>, LogError>;
+
+    /// Becomes the one who does this task for this log; `None` while another is.
+    async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError>;
 }
 
-/// The right to publish the log. Ends when dropped, or when the connection that holds it breaks:
-/// then [`Leadership::save`] fails, so that one who lost it cannot move the checkpoint.
+/// What one process at a time does for the whole portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Carrying the log to the bus.
+    Relay,
+    /// Doing what is due.
+    Agenda,
+}
+
+/// Something that has to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obligation {
+    /// Of the event that asks for it.
+    pub position: Position,
+    /// What.
+    pub what: Duty,
+}
+
+/// What can be due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Duty {
+    /// A scheduled article is to be published.
+    Publish {
+        /// Which.
+        article: ArticleId,
+        /// When.
+        planned: Timestamp,
+    },
+    /// What is kept of an erased user beside the log is to be destroyed.
+    Forget {
+        /// Whom.
+        user: UserId,
+    },
+    /// A draft whose author was erased is to be archived.
+    Archive {
+        /// Which.
+        article: ArticleId,
+    },
+}
+
+/// The right to do a task. Ends when dropped, or when the connection that holds it breaks: then
+/// its methods fail, so that one who lost it cannot move the relay's checkpoint.
 #[async_trait]
 pub trait Leadership: Send {
+    /// Whether it still holds.
+    async fn confirm(&mut self) -> Result<(), LogError>;
+
     /// Everything up to here has been published.
     async fn checkpoint(&mut self) -> Result<Position, LogError>;
 
     /// Moves the checkpoint.
     async fn save(&mut self, position: Position) -> Result<(), LogError>;
+}
+
+/// Between looks at whether the leader is gone.
+const NEXT_LEADER: Duration = Duration::from_secs(1);
+
+/// Leads whenever nobody else does, until the token is cancelled. `lead` returns when it cannot, or
+/// cannot any more.
+pub(crate) async fn take_turns<'a, E: std::error::Error + 'static>(
+    task: Task,
+    shutdown: CancellationToken,
+    lead: impl Fn() -> BoxFuture<'a, Result<(), E>>,
+) {
+    let turns = async {
+        let mut backoff = Backoff::default();
+        loop {
+            match lead().await {
+                Ok(()) => sleep(NEXT_LEADER).await,
+                Err(error) => {
+                    tracing::warn!(?task, error = %Chain(&error), "starts over");
+                    backoff.pause().await;
+                }
+            }
+        }
+    };
+    shutdown.run_until_cancelled(turns).await;
 }
 
 /// The address of an event log: `sqlite:PATH` or `postgres://…`.

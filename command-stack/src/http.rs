@@ -1,7 +1,10 @@
-//! Commands over HTTP: what API.md calls the commands, resource by resource in `news` and
-//! `users`. This file holds what they share: reading a command and explaining a refusal.
+//! Commands over HTTP: what API.md calls the commands, resource by resource in `news`, `users` and
+//! `sessions`. This file holds what they share: reading a command and explaining a refusal.
 
+mod bylines;
+mod identity;
 mod news;
+mod sessions;
 mod users;
 
 use std::collections::HashMap;
@@ -13,9 +16,13 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use events::{Actor, Category, Chain, LogError, Metadata, Position, Version};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use events::personal::{KeyReader, Keyring};
+use events::{Category, Chain, LogError, Metadata, Position, Version};
 use proto::conventions::{
     self, Address, BODY_LIMIT, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness,
     request_id, traceparent,
@@ -28,12 +35,19 @@ use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use self::identity::Identity;
+use self::sessions::{Tokens, Turns};
+use crate::access::Denied;
+use crate::accounts::AccountStore;
 use crate::aggregate::Aggregate;
-use crate::command_handler::{CommandError, CommandHandler, Context, Handled, Target};
-use crate::credentials::CredentialStore;
+use crate::clock::Clock;
+use crate::command_handler::{
+    CommandError, CommandHandler, Context, Handled, Precondition, Target,
+};
 use crate::event_log::{CommandKey, EventLog};
+use crate::signing_keys::SigningKeys;
 
-pub use self::news::{NewArticle, NewStatus, parse_article};
+pub use self::news::{NewArticle, NewStatus};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -42,7 +56,11 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub struct Commands {
     handler: CommandHandler,
     log: Arc<dyn EventLog>,
-    credentials: Arc<dyn CredentialStore>,
+    accounts: Arc<dyn AccountStore>,
+    keyring: Keyring,
+    tokens: Tokens,
+    turns: Turns,
+    clock: Clock,
     categories: Arc<[Category]>,
 }
 
@@ -51,18 +69,29 @@ impl Commands {
     #[must_use]
     pub fn new(
         log: Arc<dyn EventLog>,
-        credentials: Arc<dyn CredentialStore>,
+        accounts: Arc<dyn AccountStore>,
+        keys: SigningKeys,
         categories: &[Category],
     ) -> Self {
-        let handler = CommandHandler::new(Arc::clone(&log));
-        Self { handler, log, credentials, categories: categories.into() }
+        let clock = Clock::system();
+        let handler = CommandHandler::new(Arc::clone(&log), clock.clone());
+        let keyring = Keyring::new(Arc::clone(&accounts) as Arc<dyn KeyReader>);
+        let (tokens, turns) = (Tokens::new(keys), Turns::new());
+        let categories = categories.into();
+        Self { handler, log, accounts, keyring, tokens, turns, clock, categories }
     }
 
     /// The endpoints, and the health checks.
     pub fn router(self) -> Router {
         let log = Arc::clone(&self.log);
         let ready = get(async move || readiness(&[("event log", Need::Vital, &*log)]).await);
-        let commands = Router::new().merge(news::routes()).merge(users::routes()).with_state(self);
+        let for_the_signed_in = news::routes().merge(users::routes());
+        let commands = for_the_signed_in
+            .route_layer(from_fn(identity::require_sign_in))
+            .merge(users::open_routes())
+            .merge(sessions::routes())
+            .layer(from_fn_with_state(self.clone(), identity::identify))
+            .with_state(self);
         let health =
             Router::new().route("/health/live", get(liveness)).route("/health/ready", ready);
         conventions::follow(commands.merge(health))
@@ -87,18 +116,17 @@ struct Command<T> {
 }
 
 impl<T> Command<T> {
-    /// For a command that changes something: which needs `If-Match`, so that nobody overwrites
-    /// what he has not seen.
-    fn target(&self, id: Uuid) -> Result<Target, Problem> {
-        match &self.if_match {
-            Some(tags) => Ok(Target::Existing(id, Some(tags.clone()))),
-            None => {
-                let detail = "send the ETag of the version that you want to change as If-Match";
-                let status = StatusCode::PRECONDITION_REQUIRED;
-                let (kind, title) = ("precondition-required", "If-Match required");
-                Err(Problem::new(status, kind, title, detail))
-            }
-        }
+    /// For a command that changes what the client has seen: which needs `If-Match`, so that nobody
+    /// overwrites what he has not seen.
+    fn change_of(&self, id: Uuid) -> Target {
+        let tags = self.if_match.clone();
+        Target::Existing(id, tags.map_or(Precondition::Missing, Precondition::Match))
+    }
+
+    /// For a command that depends on nothing that the client has seen.
+    fn act_on(&self, id: Uuid) -> Target {
+        let tags = self.if_match.clone();
+        Target::Existing(id, tags.map_or(Precondition::None, Precondition::Match))
     }
 }
 
@@ -119,25 +147,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
     }
 }
 
+/// One client's keys are its own: the answer to somebody else's command is nobody's business. They
+/// are remembered as digests, because a client may take an address or a name for one.
 fn context(parts: &Parts, body: &Bytes) -> Result<Context, Problem> {
+    let caller = Identity::of(&parts.extensions).caller;
+    let actor = caller.actor();
     let key = match parts.headers.get(IDEMPOTENCY_KEY) {
         None => None,
         Some(value) => {
-            Some(CommandKey { id: idempotency_key(value)?, fingerprint: fingerprint(parts, body) })
+            let given = idempotency_key(value)?;
+            let of_actor = digest([b"key", actor.to_string().as_bytes(), given, b"", b""]);
+            let id = format!("http:{}", URL_SAFE_NO_PAD.encode(of_actor));
+            Some(CommandKey { id, fingerprint: fingerprint(parts, given, body) })
         }
     };
     let metadata = Metadata {
-        actor: Actor::Anonymous,
+        actor,
         correlation_id: request_id(&parts.headers).to_owned(),
         causation_id: Uuid::now_v7(),
         traceparent: traceparent(&parts.headers),
     };
-    Ok(Context { metadata, key })
+    Ok(Context { caller, metadata, key })
 }
 
-fn idempotency_key(value: &HeaderValue) -> Result<String, Problem> {
+fn idempotency_key(value: &HeaderValue) -> Result<&[u8], Problem> {
     match value.to_str() {
-        Ok(key) if (1..=255).contains(&key.len()) => Ok(format!("http:{key}")),
+        Ok(key) if (1..=255).contains(&key.len()) => Ok(key.as_bytes()),
         _ => {
             let detail = "Idempotency-Key is 1 to 255 visible ASCII characters";
             let status = StatusCode::BAD_REQUEST;
@@ -146,15 +181,16 @@ fn idempotency_key(value: &HeaderValue) -> Result<String, Problem> {
     }
 }
 
-/// What makes two requests the same: method, address, precondition and body, each preceded by its
-/// length, so that no two different requests read the same.
-fn fingerprint(parts: &Parts, body: &Bytes) -> [u8; 32] {
+/// What makes two requests the same: method, address, precondition and body. With the client's key
+/// in it, which is kept nowhere, nobody can try passwords or names against what is remembered.
+fn fingerprint(parts: &Parts, key: &[u8], body: &Bytes) -> [u8; 32] {
     let precondition = parts.headers.get(IF_MATCH).map_or(&b""[..], HeaderValue::as_bytes);
     let path = parts.uri.path().as_bytes();
-    digest([parts.method.as_str().as_bytes(), path, precondition, body])
+    digest([parts.method.as_str().as_bytes(), path, precondition, key, body])
 }
 
-fn digest(parts: [&[u8]; 4]) -> [u8; 32] {
+/// Each part is preceded by its length, so that no two different lists read the same.
+fn digest(parts: [&[u8]; 5]) -> [u8; 32] {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update((part.len() as u64).to_be_bytes());
@@ -237,15 +273,25 @@ fn answer<T: Serialize>(
     response
 }
 
-fn changed<A: Aggregate + Serialize>(handled: &Handled<A>) -> Response {
-    let aggregate = &handled.aggregate;
-    answer(StatusCode::OK, aggregate.version(), handled.position, aggregate)
+/// The answer to a command after which there is nothing to show.
+fn no_content<A: Aggregate>(handled: &Handled<A>) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(ETAG, etag(handled.aggregate.version()));
+    headers.insert(PORTAL_POSITION, HeaderValue::from(handled.position.get()));
+    response
 }
 
 /// The one place where an error of a command becomes an answer; it is also logged here, once.
 fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Problem {
     match error {
+        CommandError::Denied(denied) => explain_denied(denied),
         CommandError::Refused(refusal) => refused(refusal),
+        CommandError::PreconditionMissing => {
+            let detail = "send the ETag of the version that you want to change as If-Match";
+            let status = StatusCode::PRECONDITION_REQUIRED;
+            Problem::new(status, "precondition-required", "If-Match required", detail)
+        }
         CommandError::Stale { current } => {
             let detail =
                 format!("it is at version {current} now: read it again and send its ETag, quoted");
@@ -268,6 +314,20 @@ fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Pro
         }
         CommandError::Log(error) => explain_log(&error),
     }
+}
+
+fn sign_in_first() -> Problem {
+    Problem::unauthenticated(Denied::NotSignedIn.to_string()).refusing("not signed in", None)
+}
+
+fn explain_denied(denied: Denied) -> Problem {
+    let problem = match denied {
+        Denied::NotSignedIn => return sign_in_first(),
+        Denied::NotAllowed => Problem::forbidden(denied.to_string()),
+        Denied::Hidden => Problem::not_found(denied.to_string()),
+    };
+    let why = if denied == Denied::Hidden { "hidden from the caller" } else { "not allowed" };
+    problem.refusing(why, None)
 }
 
 fn explain_log(error: &LogError) -> Problem {

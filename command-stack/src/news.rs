@@ -1,41 +1,38 @@
-//! Articles: commands and the rules that decide them.
+//! Articles: commands and the rules that decide them. `docs/newsroom.md` has the whole life as a
+//! table, and a test compares the two cell by cell.
 //!
-//! | state \ command | publish draft | change text | retract |
-//! |---|---|---|---|
-//! | none | not found | not found | not found |
-//! | draft | published | revised | refused |
-//! | published | refused | corrected, needs a note | retracted |
-//! | retracted | refused | refused | refused |
+//! Nothing goes round the machine: a change of the text never publishes, and the only ways to the
+//! readers are [`Begin::Publish`], [`Change::Publish`] and, when a planned time has come,
+//! [`Change::PublishDue`].
 
 use events::news::{
-    Article, ArticleCorrected, ArticleDrafted, ArticlePublished, ArticleRetracted, ArticleRevised,
-    ArticleStatus, ArticleText, NewsEvent,
+    Article, ArticleArchived, ArticleCorrected, ArticleDrafted, ArticleEmbargoed, ArticleMovedIn,
+    ArticleMovedOut, ArticlePublished, ArticleRetracted, ArticleRevised, ArticleScheduled,
+    ArticleStatus, ArticleText, ArticleUnscheduled, NewsEvent,
 };
-use events::{ArticleId, BoxError, Category, DomainEvent, Stamp, StreamId, UserId, Version};
+use events::{
+    ArticleId, BoxError, Category, DomainEvent, Stamp, StreamId, Timestamp, UserId, Version,
+};
 use uuid::Uuid;
 
+use crate::access::{self, Caller, Denied};
 use crate::aggregate::Aggregate;
 
 /// What the newsroom wants with an article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewsCommand {
-    /// Begin an article that only the newsroom sees.
-    DraftArticle {
+    /// Begin an article.
+    Begin {
         /// Where it will appear.
         category: Category,
         /// The first text.
         text: ArticleText,
         /// Who begins it.
         author_id: Option<UserId>,
-    },
-    /// Begin an article and show it at once.
-    PublishArticle {
-        /// Where it appears.
-        category: Category,
-        /// The text.
-        text: ArticleText,
-        /// Who begins it.
-        author_id: Option<UserId>,
+        /// How far it goes at once.
+        begin: Begin,
+        /// Not to be seen outside the newsroom before.
+        embargo_until: Option<Timestamp>,
     },
     /// Do something with an article that exists.
     Change {
@@ -46,23 +43,76 @@ pub enum NewsCommand {
     },
 }
 
+/// How far an article goes when it is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// Only the newsroom sees it.
+    Draft,
+    /// Readers see it at once.
+    Publish,
+    /// Readers see it from this time on.
+    Schedule(Timestamp),
+}
+
 /// What can be done with an article that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Show a draft to the readers.
-    PublishDraft,
-    /// Revise a draft, or correct a published article, which then needs a note.
+    /// Revise an unpublished article, or correct a published one, which then needs a note.
     Text {
         /// The new text.
         text: ArticleText,
         /// What was wrong, for the readers.
         correction_note: Option<String>,
     },
+    /// Show it to the readers, as soon as an embargo allows.
+    Publish,
+    /// Show it to the readers, because its planned time has come. Does nothing when the plan has
+    /// changed: that makes it harmless to ask twice.
+    PublishDue {
+        /// The time that was planned.
+        planned: Timestamp,
+    },
+    /// Publish it at a time.
+    Schedule {
+        /// When.
+        publish_at: Timestamp,
+    },
+    /// Make a scheduled article a draft again.
+    Unschedule,
+    /// Keep an unpublished article within the newsroom until a time; `None` lifts the embargo.
+    Embargo {
+        /// Until when.
+        until: Option<Timestamp>,
+    },
     /// Take a published article back.
     Retract {
         /// Why, for the readers.
         reason: String,
     },
+    /// Put a draft or a retracted article away.
+    Archive,
+    /// Move it to another category.
+    Move {
+        /// Where to.
+        to: Category,
+    },
+}
+
+impl Change {
+    /// What it would have done, as a participle.
+    #[must_use]
+    pub const fn participle(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "changed",
+            Self::Publish | Self::PublishDue { .. } => "published",
+            Self::Schedule { .. } => "scheduled",
+            Self::Unschedule => "unscheduled",
+            Self::Embargo { .. } => "embargoed",
+            Self::Retract { .. } => "retracted",
+            Self::Archive => "archived",
+            Self::Move { .. } => "moved",
+        }
+    }
 }
 
 /// Why a command on an article is refused.
@@ -85,6 +135,24 @@ pub enum NewsError {
     /// Readers of a published article are owed a reason.
     #[error("a published article is corrected with a correction_note")]
     MissingNote,
+    /// A plan for the past.
+    #[error("must be in the future")]
+    PublishAtPast,
+    /// An embargo that has already ended.
+    #[error("must be in the future")]
+    EmbargoPast,
+    /// A plan that breaks the embargo.
+    #[error("the article is under embargo until {until}")]
+    PublishAtUnderEmbargo {
+        /// The end of the embargo.
+        until: Timestamp,
+    },
+    /// An embargo that breaks the plan.
+    #[error("the article is scheduled for {publish_at}: schedule it for later first")]
+    EmbargoBeyondSchedule {
+        /// The plan.
+        publish_at: Timestamp,
+    },
 }
 
 impl Aggregate for Article {
@@ -92,27 +160,33 @@ impl Aggregate for Article {
     type Event = NewsEvent;
     type Error = NewsError;
 
-    fn decide(state: Option<&Self>, command: &NewsCommand) -> Result<Vec<NewsEvent>, NewsError> {
-        let event = match (state, command.clone()) {
-            (None, NewsCommand::DraftArticle { category, text, author_id }) => {
-                NewsEvent::Drafted(ArticleDrafted { category, text, author_id })
+    fn authorize(
+        state: Option<&Self>,
+        command: &NewsCommand,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<(), Denied> {
+        access::to_article(state, command, caller, now)
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &NewsCommand,
+        now: Timestamp,
+    ) -> Result<Vec<NewsEvent>, NewsError> {
+        match (state, command.clone()) {
+            (None, NewsCommand::Begin { category, text, author_id, begin, embargo_until }) => {
+                let draft = ArticleDrafted { category, text, author_id };
+                begin_article(draft, begin, embargo_until, now)
             }
-            (None, NewsCommand::PublishArticle { category, text, author_id }) => {
-                let drafted_at = None;
-                NewsEvent::Published(ArticlePublished { category, text, author_id, drafted_at })
+            (Some(_), NewsCommand::Begin { .. }) => Err(NewsError::Exists),
+            (Some(article), NewsCommand::Change { category, change })
+                if article.category == category =>
+            {
+                change_article(article, change, now)
             }
-            (Some(_), NewsCommand::DraftArticle { .. } | NewsCommand::PublishArticle { .. }) => {
-                return Err(NewsError::Exists);
-            }
-            (None, NewsCommand::Change { .. }) => return Err(NewsError::NotFound),
-            (Some(article), NewsCommand::Change { category, change }) => {
-                if article.category != category {
-                    return Err(NewsError::NotFound);
-                }
-                return change_article(article, change);
-            }
-        };
-        Ok(vec![event])
+            (_, NewsCommand::Change { .. }) => Err(NewsError::NotFound),
+        }
     }
 
     fn evolve(state: Option<Self>, event: DomainEvent, stamp: Stamp) -> Result<Self, BoxError> {
@@ -131,33 +205,160 @@ impl Aggregate for Article {
     }
 }
 
-fn change_article(article: &Article, change: Change) -> Result<Vec<NewsEvent>, NewsError> {
-    use ArticleStatus::{Draft, Published, Retracted};
+fn begin_article(
+    draft: ArticleDrafted,
+    begin: Begin,
+    embargo_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<NewsEvent>, NewsError> {
+    let category = draft.category.clone();
+    if embargo_until.is_some_and(|until| until <= now) {
+        return Err(NewsError::EmbargoPast);
+    }
+    let publish_at = match (begin, embargo_until) {
+        (Begin::Publish, None) => {
+            let ArticleDrafted { category, text, author_id } = draft;
+            let (drafted_at, scheduled_for) = (None, None);
+            return Ok(vec![NewsEvent::Published(ArticlePublished {
+                category,
+                text,
+                author_id,
+                drafted_at,
+                scheduled_for,
+            })]);
+        }
+        (Begin::Draft, _) => None,
+        (Begin::Publish, until) => until,
+        (Begin::Schedule(at), until) => Some(checked_plan(at, until, now)?),
+    };
+    let mut events = vec![NewsEvent::Drafted(draft)];
+    if let (until @ Some(_), category) = (embargo_until, category.clone()) {
+        events.push(NewsEvent::Embargoed(ArticleEmbargoed { category, until }));
+    }
+    events.extend(publish_at.map(|publish_at| schedule(category, publish_at)));
+    Ok(events)
+}
+
+fn schedule(category: Category, publish_at: Timestamp) -> NewsEvent {
+    NewsEvent::Scheduled(ArticleScheduled { category, publish_at })
+}
+
+/// A plan is for the future, and not before an embargo ends.
+fn checked_plan(
+    publish_at: Timestamp,
+    embargo_until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Timestamp, NewsError> {
+    match embargo_until {
+        _ if publish_at <= now => Err(NewsError::PublishAtPast),
+        Some(until) if publish_at < until => Err(NewsError::PublishAtUnderEmbargo { until }),
+        _ => Ok(publish_at),
+    }
+}
+
+fn change_article(
+    article: &Article,
+    change: Change,
+    now: Timestamp,
+) -> Result<Vec<NewsEvent>, NewsError> {
+    use ArticleStatus::{Draft, Published, Retracted, Scheduled};
+    let refused =
+        NewsError::IllegalTransition { status: article.status, command: change.participle() };
     let category = article.category.clone();
-    let refused = |command| NewsError::IllegalTransition { status: article.status, command };
     let event = match (article.status, change) {
-        (Draft, Change::PublishDraft) => NewsEvent::Published(ArticlePublished {
-            category,
-            text: article.text.clone(),
-            author_id: article.author_id,
-            drafted_at: Some(article.created_at),
-        }),
-        (Published | Retracted, Change::PublishDraft) => return Err(refused("published")),
-        (Draft | Published, Change::Text { text, .. }) if text == article.text => {
+        (Draft | Scheduled | Published, Change::Text { text, .. }) if text == article.text => {
             return Ok(Vec::new());
         }
-        (Draft, Change::Text { text, .. }) => NewsEvent::Revised(ArticleRevised { category, text }),
+        (Draft | Scheduled, Change::Text { text, .. }) => {
+            NewsEvent::Revised(ArticleRevised { category, text })
+        }
         (Published, Change::Text { text, correction_note }) => {
             let note = correction_note.ok_or(NewsError::MissingNote)?;
             NewsEvent::Corrected(ArticleCorrected { category, text, note })
         }
-        (Retracted, Change::Text { .. }) => return Err(refused("changed")),
+        (Draft | Scheduled, Change::Publish) => return Ok(publish_now(article, now)),
+        // Also for an article that was published or changed meanwhile.
+        (_, Change::PublishDue { planned }) => return Ok(publish_due(article, planned, now)),
+        (Draft | Scheduled, Change::Schedule { publish_at }) => {
+            let publish_at = checked_plan(publish_at, article.embargo_until, now)?;
+            if article.publish_at == Some(publish_at) {
+                return Ok(Vec::new());
+            }
+            schedule(category, publish_at)
+        }
+        (Scheduled, Change::Unschedule) => NewsEvent::Unscheduled(ArticleUnscheduled { category }),
+        (Draft | Scheduled, Change::Embargo { until }) => return embargo(article, until, now),
         (Published, Change::Retract { reason }) => {
             NewsEvent::Retracted(ArticleRetracted { category, reason })
         }
-        (Draft | Retracted, Change::Retract { .. }) => return Err(refused("retracted")),
+        (Draft | Retracted, Change::Archive) => NewsEvent::Archived(ArticleArchived { category }),
+        (Draft | Scheduled | Published, Change::Move { to }) => return Ok(move_to(article, to)),
+        _ => return Err(refused),
     };
     Ok(vec![event])
+}
+
+/// Under embargo the decision stands and waits: the article is scheduled for the embargo's end.
+fn publish_now(article: &Article, now: Timestamp) -> Vec<NewsEvent> {
+    match article.embargo_until {
+        Some(until) if until > now && article.publish_at == Some(until) => Vec::new(),
+        Some(until) if until > now => vec![schedule(article.category.clone(), until)],
+        _ => vec![published(article, None)],
+    }
+}
+
+fn publish_due(article: &Article, planned: Timestamp, now: Timestamp) -> Vec<NewsEvent> {
+    let stands = article.status == ArticleStatus::Scheduled && article.publish_at == Some(planned);
+    if stands && planned <= now { vec![published(article, Some(planned))] } else { Vec::new() }
+}
+
+fn published(article: &Article, scheduled_for: Option<Timestamp>) -> NewsEvent {
+    NewsEvent::Published(ArticlePublished {
+        category: article.category.clone(),
+        text: article.text.clone(),
+        author_id: article.author_id,
+        drafted_at: Some(article.created_at),
+        scheduled_for,
+    })
+}
+
+fn embargo(
+    article: &Article,
+    until: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Vec<NewsEvent>, NewsError> {
+    match (until, article.publish_at) {
+        (Some(until), _) if until <= now => Err(NewsError::EmbargoPast),
+        (Some(until), Some(publish_at)) if publish_at < until => {
+            Err(NewsError::EmbargoBeyondSchedule { publish_at })
+        }
+        _ if until == article.embargo_until => Ok(Vec::new()),
+        _ => {
+            let category = article.category.clone();
+            Ok(vec![NewsEvent::Embargoed(ArticleEmbargoed { category, until })])
+        }
+    }
+}
+
+fn move_to(article: &Article, to: Category) -> Vec<NewsEvent> {
+    let from = article.category.clone();
+    if from == to {
+        return Vec::new();
+    }
+    let moved_out = ArticleMovedOut { category: from.clone(), to: to.clone() };
+    let moved_in = ArticleMovedIn {
+        category: to,
+        from,
+        status: article.status,
+        text: article.text.clone(),
+        author_id: article.author_id,
+        created_at: article.created_at,
+        published_at: article.published_at,
+        publish_at: article.publish_at,
+        embargo_until: article.embargo_until,
+        corrections: article.corrections.clone(),
+    };
+    vec![NewsEvent::MovedOut(moved_out), NewsEvent::MovedIn(Box::new(moved_in))]
 }
 
 #[cfg(test)]

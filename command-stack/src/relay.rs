@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::bus::{BusError, EventPublisher, Message, Queue};
-use events::{Backoff, Chain, LogError, Partition, Position, RecordedEvent};
-use tokio::time::{Instant, sleep, timeout};
+use events::{Chain, LogError, Partition, Position, RecordedEvent};
+use futures::FutureExt;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::event_log::{EventLog, Leadership};
+use crate::event_log::{EventLog, Leadership, Task, take_turns};
 
 /// Events in flight at most: enough to keep RabbitMQ busy, and a bound for what is held in memory
 /// (1 MB of usual articles, 200 MB of the longest) and sent twice.
@@ -23,8 +24,6 @@ const POLL: Duration = Duration::from_millis(500);
 /// The checkpoint is saved at most this often: it costs the database an fsync, and what is sent
 /// twice after a crash costs the projectors almost nothing.
 const SAVE_INTERVAL: Duration = Duration::from_millis(250);
-/// Between looks at whether the leader is gone.
-const NEXT_LEADER: Duration = Duration::from_millis(500);
 
 /// Why the relay starts over.
 #[derive(Debug, thiserror::Error)]
@@ -56,25 +55,13 @@ impl Relay {
 
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
-        let work = async {
-            let mut backoff = Backoff::default();
-            loop {
-                match self.lead().await {
-                    Ok(()) => sleep(NEXT_LEADER).await,
-                    Err(error) => {
-                        tracing::warn!(error = %Chain(&error), "relay starts over");
-                        backoff.pause().await;
-                    }
-                }
-            }
-        };
-        shutdown.run_until_cancelled(work).await;
+        take_turns(Task::Relay, shutdown, || self.lead().boxed()).await;
     }
 
     /// Leads until something fails; returns at once when another relay leads.
     async fn lead(&self) -> Result<(), RelayError> {
-        let Some(leadership) = self.log.lead().await? else { return Ok(()) };
-        let queues: Vec<_> = self.partitions.iter().map(Queue::of).collect();
+        let Some(leadership) = self.log.lead(Task::Relay).await? else { return Ok(()) };
+        let queues: Vec<_> = self.partitions.iter().flat_map(Queue::of).collect();
         self.bus.declare(&queues).await?;
         let mut course = Course::begin(leadership).await?;
         tracing::info!(position = %course.published, "this relay leads");

@@ -1,30 +1,50 @@
 //! Users: commands and the rules that decide them.
 
-use events::user::{User, UserEvent, UserRegistered, UserRenamed};
-use events::{BoxError, DomainEvent, Stamp, StreamId, UserId, Version};
+use std::collections::BTreeSet;
+
+use events::personal::PersonalText;
+use events::user::{
+    User, UserEmailChanged, UserErased, UserEvent, UserPasswordChanged, UserRegistered,
+    UserRenamed, UserRolesChanged,
+};
+use events::{BoxError, DomainEvent, Role, Stamp, StreamId, Timestamp, UserId, Version};
 use uuid::Uuid;
 
+use crate::access::{self, Caller, Denied};
 use crate::aggregate::Aggregate;
 
-/// What somebody wants with an account.
+/// What somebody wants with an account. Names and addresses come sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserCommand {
     /// Open it.
-    RegisterUser {
+    Register {
         /// 1 to 100 characters.
-        name: String,
+        name: PersonalText,
+        /// Claimed for this user beforehand.
+        email: PersonalText,
     },
-    /// Change the name.
-    RenameUser {
+    /// Change the name and the e-mail address.
+    ChangeProfile {
         /// 1 to 100 characters.
-        name: String,
+        name: PersonalText,
+        /// Claimed for this user beforehand; `None` leaves it as it is.
+        email: Option<PersonalText>,
     },
+    /// Record that the password changed.
+    ChangePassword,
+    /// Say what the user may be.
+    ChangeRoles {
+        /// All roles from now on; every user stays a reader.
+        roles: BTreeSet<Role>,
+    },
+    /// Forget who it was.
+    Erase,
 }
 
 /// Why a command on a user is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
-    /// There is no such user.
+    /// There is no such user, or no longer.
     #[error("there is no such user")]
     NotFound,
     /// A user with this id exists.
@@ -37,17 +57,30 @@ impl Aggregate for User {
     type Event = UserEvent;
     type Error = UserError;
 
-    fn decide(state: Option<&Self>, command: &UserCommand) -> Result<Vec<UserEvent>, UserError> {
+    fn authorize(
+        state: Option<&Self>,
+        command: &UserCommand,
+        caller: &Caller,
+        _now: Timestamp,
+    ) -> Result<(), Denied> {
+        access::to_user(state, command, caller)
+    }
+
+    fn decide(
+        state: Option<&Self>,
+        command: &UserCommand,
+        _now: Timestamp,
+    ) -> Result<Vec<UserEvent>, UserError> {
         match (state, command.clone()) {
-            (None, UserCommand::RegisterUser { name }) => {
-                Ok(vec![UserEvent::Registered(UserRegistered { name })])
+            (None, UserCommand::Register { name, email }) => {
+                Ok(vec![UserEvent::Registered(UserRegistered { name, email: Some(email) })])
             }
-            (Some(_), UserCommand::RegisterUser { .. }) => Err(UserError::Exists),
-            (None, UserCommand::RenameUser { .. }) => Err(UserError::NotFound),
-            (Some(user), UserCommand::RenameUser { name }) if user.name == name => Ok(Vec::new()),
-            (Some(_), UserCommand::RenameUser { name }) => {
-                Ok(vec![UserEvent::Renamed(UserRenamed { name })])
-            }
+            (Some(_), UserCommand::Register { .. }) => Err(UserError::Exists),
+            (None, _) => Err(UserError::NotFound),
+            // Again, so that an erasure that was interrupted can be finished.
+            (Some(user), UserCommand::Erase) if user.erased_at.is_some() => Ok(Vec::new()),
+            (Some(user), _) if user.erased_at.is_some() => Err(UserError::NotFound),
+            (Some(user), command) => Ok(change(user, command)),
         }
     }
 
@@ -66,3 +99,28 @@ impl Aggregate for User {
         self.version
     }
 }
+
+fn change(user: &User, command: UserCommand) -> Vec<UserEvent> {
+    match command {
+        UserCommand::Register { .. } => Vec::new(),
+        UserCommand::ChangeProfile { name, email } => {
+            let renamed = Some(&name) != user.name.as_ref();
+            let renamed = renamed.then_some(UserEvent::Renamed(UserRenamed { name }));
+            let email = email.filter(|email| Some(email) != user.email.as_ref());
+            let moved = email.map(|email| UserEvent::EmailChanged(UserEmailChanged { email }));
+            renamed.into_iter().chain(moved).collect()
+        }
+        UserCommand::ChangePassword => vec![UserEvent::PasswordChanged(UserPasswordChanged {})],
+        UserCommand::ChangeRoles { mut roles } => {
+            roles.insert(Role::Reader);
+            if roles == user.roles {
+                return Vec::new();
+            }
+            vec![UserEvent::RolesChanged(UserRolesChanged { roles })]
+        }
+        UserCommand::Erase => vec![UserEvent::Erased(UserErased {})],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,16 +7,20 @@
     reason = "clippy knows tests by `cfg(test)`, which this file is not"
 )]
 
-mod support;
+mod support {
+    pub(crate) mod database;
+    pub(crate) mod relay;
+}
 
 use std::collections::BTreeMap;
 
 use command_stack::event_log::EventLog;
 use events::bus::{Message, Subscription};
 use events::{Partition, Position};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use support::{Running, SOON, Wiring, append, partition, queue};
+use support::database::{SOON, eventually};
+use support::relay::{Running, Wiring, append, partition, queue};
 
 const CONFIGURED: [&str; 3] = ["news.sports", "news.politics", "user"];
 
@@ -87,20 +91,17 @@ async fn receive(subscription: &mut Box<dyn Subscription>, until: i64) -> Vec<Me
 }
 
 async fn reaches(on: &Wiring, checkpoint: i64) {
-    let deadline = Instant::now() + SOON;
-    while on.checkpoint().await != Position::new(checkpoint) {
-        assert!(Instant::now() < deadline, "the checkpoint is not moved in time");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let moved = async || (on.checkpoint().await == Position::new(checkpoint)).then_some(());
+    eventually("the checkpoint is moved", moved).await;
 }
 
 async fn the_log_arrives_once_and_in_order_without_what_is_not_configured(on: Wiring) {
     let everything = ["news.sports", "news.weather", "user", "news.politics"];
     let mut places = Places::default();
-    places.append(&*on.log, &everything, 300).await;
-    let relay = Running::start(&on.log, on.publisher(), &CONFIGURED);
-    places.append(&*on.log, &everything, 50).await;
-    places.append(&*on.log, &["news.weather", "user"], 50).await;
+    places.append(&**on.log(), &everything, 300).await;
+    let relay = Running::start(on.log(), on.publisher(), &CONFIGURED);
+    places.append(&**on.log(), &everything, 50).await;
+    places.append(&**on.log(), &["news.weather", "user"], 50).await;
     for name in CONFIGURED {
         let mut subscription = on.subscriber.subscribe(&queue(name)).await.expect("subscribe");
         let messages = receive(&mut subscription, places.last(name)).await;
@@ -116,15 +117,15 @@ async fn the_log_arrives_once_and_in_order_without_what_is_not_configured(on: Wi
 async fn a_new_relay_goes_on_where_the_checkpoint_is(on: Wiring) {
     let mut places = Places::default();
     let mut subscription = on.subscriber.subscribe(&queue("user")).await.expect("subscribe");
-    let first = Running::start(&on.log, on.publisher(), &CONFIGURED);
-    places.append(&*on.log, &["user", "news.weather"], 20).await;
+    let first = Running::start(on.log(), on.publisher(), &CONFIGURED);
+    places.append(&**on.log(), &["user", "news.weather"], 20).await;
     let mut messages = receive(&mut subscription, places.last("user")).await;
     // Over the events that nobody gets as well.
     reaches(&on, 40).await;
-    places.append(&*on.log, &["user", "news.weather"], 20).await;
+    places.append(&**on.log(), &["user", "news.weather"], 20).await;
     first.stop().await;
-    places.append(&*on.log, &["user", "news.weather"], 20).await;
-    let second = Running::start(&on.peer, on.publisher(), &CONFIGURED);
+    places.append(&**on.log(), &["user", "news.weather"], 20).await;
+    let second = Running::start(on.peer(), on.publisher(), &CONFIGURED);
     messages.extend(receive(&mut subscription, places.last("user")).await);
     let published = second.stop().await;
     assert!(published.iter().all(|position| *position > 40), "from the start: {published:?}");
@@ -136,16 +137,16 @@ async fn a_new_relay_goes_on_where_the_checkpoint_is(on: Wiring) {
 async fn of_two_relays_one_publishes_and_the_other_takes_over(on: Wiring) {
     let mut places = Places::default();
     let mut subscription = on.subscriber.subscribe(&queue("user")).await.expect("subscribe");
-    let first = Running::start(&on.log, on.publisher(), &CONFIGURED);
-    places.append(&*on.log, &["user"], 1).await;
+    let first = Running::start(on.log(), on.publisher(), &CONFIGURED);
+    places.append(&**on.log(), &["user"], 1).await;
     let mut messages = receive(&mut subscription, 1).await;
-    let second = Running::start(&on.peer, on.publisher(), &CONFIGURED);
-    places.append(&*on.log, &["user"], 100).await;
+    let second = Running::start(on.peer(), on.publisher(), &CONFIGURED);
+    places.append(&**on.log(), &["user"], 100).await;
     messages.extend(receive(&mut subscription, places.last("user")).await);
     assert_eq!(positions(&messages), places.of("user"));
     assert!(second.published().is_empty(), "{:?}", second.published());
     assert_eq!(first.stop().await, places.of("user"));
-    places.append(&*on.peer, &["user"], 100).await;
+    places.append(&**on.peer(), &["user"], 100).await;
     messages.extend(receive(&mut subscription, places.last("user")).await);
     second.stop().await;
     assert_eq!(without_repeats(positions(&messages)), places.of("user"));
@@ -158,10 +159,10 @@ async fn what_the_bus_failed_to_take_is_sent_again(on: Wiring) {
     let mut subscription = on.subscriber.subscribe(&queue("user")).await.expect("subscribe");
     // The second page is not sent, the third is sent but not confirmed.
     let publisher = on.publisher().failing_at(&[(2, false), (3, true)]);
-    let relay = Running::start(&on.log, publisher, &CONFIGURED);
+    let relay = Running::start(on.log(), publisher, &CONFIGURED);
     let mut messages = Vec::new();
     for _ in 0..3 {
-        places.append(&*on.log, &["user", "news.weather"], 20).await;
+        places.append(&**on.log(), &["user", "news.weather"], 20).await;
         messages.extend(receive(&mut subscription, places.last("user")).await);
     }
     assert!(relay.stop().await.len() > 60, "nothing was sent twice");
@@ -197,15 +198,15 @@ async fn a_queue_that_was_deleted_is_declared_again_and_published_to() {
     let on = Wiring::servers().await;
     let users: Partition = partition("user");
     let mut places = Places::default();
-    let relay = Running::start(&on.log, on.publisher(), &CONFIGURED);
-    places.append(&*on.log, &["user", "news.sports"], 5).await;
+    let relay = Running::start(on.log(), on.publisher(), &CONFIGURED);
+    places.append(&**on.log(), &["user", "news.sports"], 5).await;
     let mut sports = on.subscriber.subscribe(&queue("news.sports")).await.expect("subscribe");
     receive(&mut sports, places.last("news.sports")).await;
     on.broker().delete(&queue("user")).await;
-    places.append(&*on.log, &["user", "news.sports"], 5).await;
+    places.append(&**on.log(), &["user", "news.sports"], 5).await;
     on.broker().has(&queue("user")).await;
     let mut subscription = on.subscriber.subscribe(&queue("user")).await.expect("subscribe");
-    places.append(&*on.log, &["user", "news.sports"], 5).await;
+    places.append(&**on.log(), &["user", "news.sports"], 5).await;
     let messages = receive(&mut subscription, places.last("user")).await;
     let got = without_repeats(positions(&messages));
     // The first five may have been lost with the queue; whoever misses them sees it in the chain.

@@ -38,14 +38,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queues of a portal with these partitions: one each, named after the view it feeds.
+    /// The queues that a partition feeds: one for each view that is kept of it, with its name.
     #[must_use]
-    pub fn of(partition: &Partition) -> Self {
-        let projection = match partition {
-            Partition::News(_) => "articles",
-            Partition::Users => "users",
+    pub fn of(partition: &Partition) -> Vec<Self> {
+        let projections: &[_] = match partition {
+            Partition::News(_) => &["articles", "desk"],
+            Partition::Users => &["users"],
         };
-        Self { projection, partition: partition.clone() }
+        let queue = |projection: &&'static str| Self { projection, partition: partition.clone() };
+        projections.iter().map(queue).collect()
     }
 }
 

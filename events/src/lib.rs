@@ -9,7 +9,10 @@ pub mod bus;
 mod envelope;
 mod ids;
 pub mod news;
+pub mod personal;
 mod reader;
+mod role;
+pub mod seal;
 mod upcast;
 pub mod user;
 
@@ -19,3 +22,4 @@ pub use ids::{
     ArticleId, Category, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version,
 };
 pub use reader::{BoxError, Chain, Dependency, EventReader, LogError};
+pub use role::Role;

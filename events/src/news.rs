@@ -1,11 +1,20 @@
-//! The events of an article, and the article that they add up to.
+//! The events of an article, and (in `article`) the article that they add up to.
 //!
 //! `ArticlePublished` and `ArticleCorrected` carry the whole text, not a difference: each of them
 //! is by itself the proof of what readers were shown from that moment on.
+//!
+//! A category is a partition of the log, so an article that moves leaves one and enters another:
+//! two events, appended together. The second carries the whole article, because the views of the
+//! new category have never seen it.
+
+mod article;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArticleId, Category, Stamp, Timestamp, UserId, Version};
+use crate::personal::{Keys, PersonalText};
+use crate::{Category, Timestamp, UserId};
+
+pub use self::article::{Article, ArticleStatus, Correction, OutOfOrder, Retraction, Viewer};
 
 /// What the newsroom wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +29,17 @@ pub struct ArticleText {
     /// Up to 20 labels of 1 to 50 characters.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// The author's line as it is printed.
+    /// The author's line as it is printed; sealed when the author has an account.
     #[serde(default)]
-    pub byline: Option<String>,
+    pub byline: Option<PersonalText>,
+}
+
+impl ArticleText {
+    /// Puts the byline as it is printed in the place of the sealed one.
+    pub fn open_byline(&mut self, keys: &Keys) {
+        let byline = self.byline.take().and_then(|byline| keys.open(&byline).printed());
+        self.byline = byline.map(PersonalText::Plain);
+    }
 }
 
 /// Somebody began an article; only the newsroom sees it.
@@ -33,7 +50,7 @@ pub struct ArticleDrafted {
     /// The first text.
     #[serde(flatten)]
     pub text: ArticleText,
-    /// The user who began it, when one was signed in.
+    /// The user who began it; absent when a part of the portal did.
     pub author_id: Option<UserId>,
 }
 
@@ -45,14 +62,18 @@ pub struct ArticlePublished {
     /// The text as published.
     #[serde(flatten)]
     pub text: ArticleText,
-    /// The user who began it, when one was signed in.
+    /// The user who began it; absent when a part of the portal did.
     pub author_id: Option<UserId>,
     /// When it was begun as a draft; absent when it was published at once.
     #[serde(default)]
     pub drafted_at: Option<Timestamp>,
+    /// For when it was planned; absent when somebody published it by hand. When it really was
+    /// published, the envelope says.
+    #[serde(default)]
+    pub scheduled_for: Option<Timestamp>,
 }
 
-/// A draft has a new text.
+/// An unpublished article has a new text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArticleRevised {
     /// Where it will appear.
@@ -60,6 +81,31 @@ pub struct ArticleRevised {
     /// The new text.
     #[serde(flatten)]
     pub text: ArticleText,
+}
+
+/// A draft is to be published at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArticleScheduled {
+    /// Where it will appear.
+    pub category: Category,
+    /// When.
+    pub publish_at: Timestamp,
+}
+
+/// A scheduled article is a draft again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArticleUnscheduled {
+    /// Where it will appear.
+    pub category: Category,
+}
+
+/// An unpublished article must not be seen outside the newsroom before a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArticleEmbargoed {
+    /// Where it will appear.
+    pub category: Category,
+    /// Until when; absent when the embargo was lifted.
+    pub until: Option<Timestamp>,
 }
 
 /// A published article has a new text, and readers are told why.
@@ -83,20 +129,74 @@ pub struct ArticleRetracted {
     pub reason: String,
 }
 
+/// A draft or a retracted article was put away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArticleArchived {
+    /// Where it is kept.
+    pub category: Category,
+}
+
+/// An article left a category. `ArticleMovedIn` follows in the same append.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArticleMovedOut {
+    /// What it left.
+    pub category: Category,
+    /// Where it is now.
+    pub to: Category,
+}
+
+/// An article came into a category, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArticleMovedIn {
+    /// Where it is now.
+    pub category: Category,
+    /// What it left.
+    pub from: Category,
+    /// Where it is in its life.
+    pub status: ArticleStatus,
+    /// The newest text.
+    #[serde(flatten)]
+    pub text: ArticleText,
+    /// The user who began it; absent when a part of the portal did.
+    pub author_id: Option<UserId>,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// When readers first saw it.
+    pub published_at: Option<Timestamp>,
+    /// When it is to be published.
+    pub publish_at: Option<Timestamp>,
+    /// Until when only the newsroom may see it.
+    pub embargo_until: Option<Timestamp>,
+    /// Newest first.
+    pub corrections: Vec<Correction>,
+}
+
 /// Any event of an article.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum NewsEvent {
     /// `news.article_drafted`
     Drafted(ArticleDrafted),
-    /// `news.article_published`
-    Published(ArticlePublished),
     /// `news.article_revised`
     Revised(ArticleRevised),
+    /// `news.article_scheduled`
+    Scheduled(ArticleScheduled),
+    /// `news.article_unscheduled`
+    Unscheduled(ArticleUnscheduled),
+    /// `news.article_embargoed`
+    Embargoed(ArticleEmbargoed),
+    /// `news.article_published`
+    Published(ArticlePublished),
     /// `news.article_corrected`
     Corrected(ArticleCorrected),
     /// `news.article_retracted`
     Retracted(ArticleRetracted),
+    /// `news.article_archived`
+    Archived(ArticleArchived),
+    /// `news.article_moved_out`
+    MovedOut(ArticleMovedOut),
+    /// `news.article_moved_in`
+    MovedIn(Box<ArticleMovedIn>),
 }
 
 impl NewsEvent {
@@ -105,177 +205,34 @@ impl NewsEvent {
     pub const fn event_type(&self) -> &'static str {
         match self {
             Self::Drafted(_) => "news.article_drafted",
-            Self::Published(_) => "news.article_published",
             Self::Revised(_) => "news.article_revised",
+            Self::Scheduled(_) => "news.article_scheduled",
+            Self::Unscheduled(_) => "news.article_unscheduled",
+            Self::Embargoed(_) => "news.article_embargoed",
+            Self::Published(_) => "news.article_published",
             Self::Corrected(_) => "news.article_corrected",
             Self::Retracted(_) => "news.article_retracted",
+            Self::Archived(_) => "news.article_archived",
+            Self::MovedOut(_) => "news.article_moved_out",
+            Self::MovedIn(_) => "news.article_moved_in",
         }
     }
 
     /// Where it belongs.
-    pub(crate) const fn category(&self) -> &Category {
+    #[must_use]
+    pub const fn category(&self) -> &Category {
         match self {
             Self::Drafted(event) => &event.category,
-            Self::Published(event) => &event.category,
             Self::Revised(event) => &event.category,
+            Self::Scheduled(event) => &event.category,
+            Self::Unscheduled(event) => &event.category,
+            Self::Embargoed(event) => &event.category,
+            Self::Published(event) => &event.category,
             Self::Corrected(event) => &event.category,
             Self::Retracted(event) => &event.category,
-        }
-    }
-}
-
-/// Where an article is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ArticleStatus {
-    /// Only the newsroom sees it.
-    Draft,
-    /// Readers see it.
-    Published,
-    /// It was taken back; readers are told why.
-    Retracted,
-}
-
-impl std::fmt::Display for ArticleStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Draft => "draft",
-            Self::Published => "published",
-            Self::Retracted => "retracted",
-        })
-    }
-}
-
-/// One correction, as readers see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Correction {
-    /// When the text changed.
-    pub at: Timestamp,
-    /// What was wrong.
-    pub note: String,
-}
-
-/// Why and when an article was taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retraction {
-    /// When.
-    pub at: Timestamp,
-    /// Why, for the readers.
-    pub reason: String,
-}
-
-/// What the events of one article add up to: the state on which commands are decided, the
-/// document of the public view, and the resource that the API answers with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Article {
-    /// Which article.
-    pub id: ArticleId,
-    /// Where it appears.
-    pub category: Category,
-    /// The version of the last event: the `ETag`.
-    pub version: Version,
-    /// Where it is in its life.
-    pub status: ArticleStatus,
-    /// The newest text.
-    #[serde(flatten)]
-    pub text: ArticleText,
-    /// The user who began it, when one was signed in.
-    pub author_id: Option<UserId>,
-    /// When it was begun.
-    pub created_at: Timestamp,
-    /// When readers first saw it.
-    pub published_at: Option<Timestamp>,
-    /// When the last event was recorded.
-    pub updated_at: Timestamp,
-    /// Newest first.
-    pub corrections: Vec<Correction>,
-    /// Set when the status is `retracted`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retraction: Option<Retraction>,
-}
-
-/// An event that cannot follow the state it is applied to: the log or the caller is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{event_type} at version {version} cannot follow {before}")]
-pub struct OutOfOrder {
-    /// The name on the wire.
-    pub event_type: &'static str,
-    /// Its version.
-    pub version: Version,
-    /// What it was applied to.
-    pub before: String,
-}
-
-impl Article {
-    /// The article after `event`. `ArticlePublished` needs no article before it, because it says
-    /// all: the public view begins there.
-    ///
-    /// # Errors
-    /// [`OutOfOrder`] when the event needs an article and there is none.
-    pub fn evolve(
-        before: Option<Self>,
-        event: NewsEvent,
-        stamp: Stamp,
-    ) -> Result<Self, OutOfOrder> {
-        let event_type = event.event_type();
-        let mut article = match event {
-            NewsEvent::Drafted(ArticleDrafted { category, text, author_id }) => {
-                return Ok(Self::begun(category, text, author_id, stamp));
-            }
-            NewsEvent::Published(event) => return Ok(Self::published(event, stamp)),
-            NewsEvent::Revised(_) | NewsEvent::Corrected(_) | NewsEvent::Retracted(_) => before
-                .ok_or_else(|| OutOfOrder {
-                    event_type,
-                    version: stamp.version,
-                    before: "no article".to_owned(),
-                })?,
-        };
-        match event {
-            NewsEvent::Drafted(_) | NewsEvent::Published(_) => {}
-            NewsEvent::Revised(event) => article.text = event.text,
-            NewsEvent::Corrected(ArticleCorrected { text, note, .. }) => {
-                article.text = text;
-                article.corrections.insert(0, Correction { at: stamp.at, note });
-            }
-            NewsEvent::Retracted(ArticleRetracted { reason, .. }) => {
-                article.status = ArticleStatus::Retracted;
-                article.retraction = Some(Retraction { at: stamp.at, reason });
-            }
-        }
-        article.version = stamp.version;
-        article.updated_at = stamp.at;
-        Ok(article)
-    }
-
-    fn begun(
-        category: Category,
-        text: ArticleText,
-        author_id: Option<UserId>,
-        stamp: Stamp,
-    ) -> Self {
-        Self {
-            id: ArticleId(stamp.id),
-            category,
-            version: stamp.version,
-            status: ArticleStatus::Draft,
-            text,
-            author_id,
-            created_at: stamp.at,
-            published_at: None,
-            updated_at: stamp.at,
-            corrections: Vec::new(),
-            retraction: None,
-        }
-    }
-
-    fn published(event: ArticlePublished, stamp: Stamp) -> Self {
-        let drafted_at = event.drafted_at;
-        let begun = Self::begun(event.category, event.text, event.author_id, stamp);
-        Self {
-            status: ArticleStatus::Published,
-            created_at: drafted_at.unwrap_or(stamp.at),
-            published_at: Some(stamp.at),
-            ..begun
+            Self::Archived(event) => &event.category,
+            Self::MovedOut(event) => &event.category,
+            Self::MovedIn(event) => &event.category,
         }
     }
 }

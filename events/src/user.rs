@@ -1,24 +1,52 @@
-//! The events of a user, and the user that they add up to. E-mail and password are not here: they
-//! are kept outside the log, which nothing can be taken out of.
+//! The events of a user, and the user that they add up to. What says who somebody is, is sealed
+//! ([`crate::personal`]); passwords are not here at all.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::news::OutOfOrder;
-use crate::{Stamp, Timestamp, UserId, Version};
+use crate::personal::PersonalText;
+use crate::{Role, Stamp, Timestamp, UserId, Version};
 
 /// Somebody opened an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRegistered {
     /// 1 to 100 characters.
-    pub name: String,
+    pub name: PersonalText,
+    /// Absent in events of schema version 1.
+    #[serde(default)]
+    pub email: Option<PersonalText>,
 }
 
 /// A user has another name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRenamed {
     /// 1 to 100 characters.
-    pub name: String,
+    pub name: PersonalText,
 }
+
+/// A user has another e-mail address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserEmailChanged {
+    /// The new one.
+    pub email: PersonalText,
+}
+
+/// A user has another password. Which one, nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserPasswordChanged {}
+
+/// A user may do other things.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRolesChanged {
+    /// All roles from here on.
+    pub roles: BTreeSet<Role>,
+}
+
+/// A user was erased: what said who it was cannot be read any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserErased {}
 
 /// Any event of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,6 +56,14 @@ pub enum UserEvent {
     Registered(UserRegistered),
     /// `user.renamed`
     Renamed(UserRenamed),
+    /// `user.email_changed`
+    EmailChanged(UserEmailChanged),
+    /// `user.password_changed`
+    PasswordChanged(UserPasswordChanged),
+    /// `user.roles_changed`
+    RolesChanged(UserRolesChanged),
+    /// `user.erased`
+    Erased(UserErased),
 }
 
 impl UserEvent {
@@ -37,6 +73,10 @@ impl UserEvent {
         match self {
             Self::Registered(_) => "user.registered",
             Self::Renamed(_) => "user.renamed",
+            Self::EmailChanged(_) => "user.email_changed",
+            Self::PasswordChanged(_) => "user.password_changed",
+            Self::RolesChanged(_) => "user.roles_changed",
+            Self::Erased(_) => "user.erased",
         }
     }
 }
@@ -48,12 +88,19 @@ pub struct User {
     pub id: UserId,
     /// The version of the last event: the `ETag`.
     pub version: Version,
-    /// The newest name.
-    pub name: String,
+    /// The newest name; absent once erased.
+    pub name: Option<PersonalText>,
+    /// The newest e-mail address; absent once erased.
+    pub email: Option<PersonalText>,
+    /// What the user may be.
+    pub roles: BTreeSet<Role>,
     /// When the account was opened.
     pub created_at: Timestamp,
     /// When the last event was recorded.
     pub updated_at: Timestamp,
+    /// When the user was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 impl User {
@@ -66,21 +113,40 @@ impl User {
         event: UserEvent,
         stamp: Stamp,
     ) -> Result<Self, OutOfOrder> {
-        let event_type = event.event_type();
-        match (before, event) {
-            (_, UserEvent::Registered(UserRegistered { name })) => Ok(Self {
-                id: UserId(stamp.id),
+        let mut user = match event {
+            UserEvent::Registered(event) => return Ok(Self::registered(event, stamp)),
+            ref later => before.ok_or_else(|| OutOfOrder {
+                event_type: later.event_type(),
                 version: stamp.version,
-                name,
-                created_at: stamp.at,
-                updated_at: stamp.at,
-            }),
-            (Some(user), UserEvent::Renamed(UserRenamed { name })) => {
-                Ok(Self { name, version: stamp.version, updated_at: stamp.at, ..user })
+                before: "no user".to_owned(),
+            })?,
+        };
+        match event {
+            UserEvent::Registered(_) | UserEvent::PasswordChanged(_) => {}
+            UserEvent::Renamed(event) => user.name = Some(event.name),
+            UserEvent::EmailChanged(event) => user.email = Some(event.email),
+            UserEvent::RolesChanged(event) => user.roles = event.roles,
+            UserEvent::Erased(_) => {
+                (user.name, user.email) = (None, None);
+                user.roles.clear();
+                user.erased_at = Some(stamp.at);
             }
-            (None, UserEvent::Renamed(_)) => {
-                Err(OutOfOrder { event_type, version: stamp.version, before: "no user".to_owned() })
-            }
+        }
+        user.version = stamp.version;
+        user.updated_at = stamp.at;
+        Ok(user)
+    }
+
+    fn registered(event: UserRegistered, stamp: Stamp) -> Self {
+        Self {
+            id: UserId(stamp.id),
+            version: stamp.version,
+            name: Some(event.name),
+            email: event.email,
+            roles: BTreeSet::from([Role::Reader]),
+            created_at: stamp.at,
+            updated_at: stamp.at,
+            erased_at: None,
         }
     }
 }

@@ -1,17 +1,18 @@
 //! Commands go through the door unchanged, and so do their answers.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use events::Chain;
 use proto::Problem;
-use proto::conventions::BODY_LIMIT;
+use proto::conventions::{BODY_LIMIT, FORWARDED_FOR};
 use tokio::time::timeout;
 
 use crate::Orchestrator;
@@ -41,6 +42,9 @@ pub(crate) async fn forward(State(portal): State<Orchestrator>, request: Request
         return Problem::new(status, "body-too-large", "Body too large", limit).into_response();
     };
     strip(&mut parts.headers);
+    if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+        add_peer(&mut parts.headers, peer.ip());
+    }
     parts.extensions.clear();
     let safe = parts.method.is_safe();
     let request = Request::from_parts(parts, Body::from(bytes));
@@ -54,9 +58,29 @@ pub(crate) async fn forward(State(portal): State<Orchestrator>, request: Request
     }
 }
 
+/// Hands on what is no query of ours. What is read by the public is in our table, so a read that the
+/// command-stack would answer is answered by nobody.
+pub(crate) async fn hand_on(portal: State<Orchestrator>, request: Request) -> Response {
+    let safe = request.method().is_safe();
+    let response = forward(portal, request).await;
+    if safe && response.status().is_success() {
+        return Problem::not_found("there is nothing at this address").into_response();
+    }
+    response
+}
+
 fn strip(headers: &mut HeaderMap) {
     for name in HOP_BY_HOP {
         headers.remove(name);
+    }
+}
+
+/// What came says through whose hands the request went; whoever gave it to us is the last.
+fn add_peer(headers: &mut HeaderMap, peer: IpAddr) {
+    let came = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let hands: Vec<_> = came.map(str::to_owned).chain([peer.to_canonical().to_string()]).collect();
+    if let Ok(hands) = HeaderValue::try_from(hands.join(", ")) {
+        headers.insert(FORWARDED_FOR, hands);
     }
 }
 
@@ -68,4 +92,22 @@ fn no_answer(error: &(dyn std::error::Error + 'static), safe: bool) -> Response 
         "the command may or may not have been carried out: repeat it with the same Idempotency-Key"
     };
     Problem::unavailable(detail).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peer_is_added_to_those_who_had_the_request_before() {
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let mut headers = HeaderMap::new();
+        add_peer(&mut headers, peer);
+        assert_eq!(headers[FORWARDED_FOR], "127.0.0.1");
+        headers.insert(FORWARDED_FOR, HeaderValue::from_static("192.0.2.1, 192.0.2.2"));
+        headers.append(FORWARDED_FOR, HeaderValue::from_static("192.0.2.3"));
+        add_peer(&mut headers, peer);
+        let all: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
+        assert_eq!(all, ["192.0.2.1, 192.0.2.2, 192.0.2.3, 127.0.0.1"]);
+    }
 }

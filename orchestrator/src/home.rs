@@ -53,7 +53,7 @@ pub(crate) async fn get(
     let limit = parameters.limit(DEFAULT_LIMIT)?;
     let terms = Terms::of(&headers, SECTION_DEADLINE)?;
     let asked = portal.queries.all().iter().map(async |(category, upstream)| {
-        let mut request = parameters.request(category.as_str())?;
+        let mut request = parameters.articles(category.as_str(), None)?;
         request.limit = limit;
         Ok::<_, Problem>((category, list_articles(upstream, request, terms).await))
     });

@@ -6,8 +6,12 @@
 
 mod articles;
 mod commands;
+mod history;
 mod home;
+mod identity;
 mod list;
+mod parameters;
+mod private;
 mod queries;
 pub mod upstream;
 mod users;
@@ -15,15 +19,18 @@ mod users;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get};
 use axum::{Json, Router};
 use events::Category;
 use futures::future::join_all;
 use proto::conventions::{self, Need, health_report, liveness};
 use serde_json::{Value, json};
 
-use crate::commands::forward;
+use crate::commands::{forward, hand_on};
+use crate::identity::Identity;
+use crate::private::not_unasked;
 use crate::queries::QueryStacks;
 use crate::upstream::Upstream;
 
@@ -32,30 +39,49 @@ use crate::upstream::Upstream;
 pub struct Orchestrator {
     queries: Arc<QueryStacks>,
     commands: Upstream,
+    identity: Identity,
+}
+
+type Handlers = fn() -> MethodRouter<Orchestrator>;
+
+/// Every address that answers a GET by itself, with the commands that are handed on at the same
+/// address. What is not here is the command-stack's.
+const QUERIES: [(&str, Handlers); 12] = [
+    ("/", || get(index)),
+    ("/v1/home", || get(home::get)),
+    ("/v1/categories", || get(categories)),
+    ("/v1/news", || get(articles::list_all)),
+    ("/v1/news/{category}", || get(articles::list).post(forward)),
+    ("/v1/news/{category}/{id}", || get(articles::get).put(forward)),
+    ("/v1/news/{category}/{id}/history", || get(history::get)),
+    ("/v1/users", || get(users::list).post(forward)),
+    ("/v1/users/{id}", || get(users::get).put(forward).delete(forward)),
+    ("/.well-known/jwks.json", || get(forward)),
+    ("/health/live", || get(liveness)),
+    ("/health/ready", || get(ready)),
+];
+
+/// The addresses that can be read at the door.
+#[must_use]
+pub fn query_routes() -> Vec<&'static str> {
+    QUERIES.iter().map(|(path, _)| *path).collect()
 }
 
 impl Orchestrator {
     /// A door to this command-stack and to the query-stack of each category.
     #[must_use]
     pub fn new(commands: Upstream, queries: Vec<(Category, Upstream)>) -> Self {
-        Self { queries: Arc::new(QueryStacks::new(queries)), commands }
+        let identity = Identity::new(commands.clone());
+        Self { queries: Arc::new(QueryStacks::new(queries)), commands, identity }
     }
 
     /// All public routes. What is no query of ours is the command-stack's to answer.
     pub fn router(self) -> Router {
-        let router = Router::new()
-            .route("/", get(index))
-            .route("/v1/home", get(home::get))
-            .route("/v1/categories", get(categories))
-            .route("/v1/news", get(articles::list_all))
-            .route("/v1/news/{category}", get(articles::list).post(forward))
-            .route("/v1/news/{category}/{id}", get(articles::get).put(forward))
-            .route("/v1/users/{id}", get(users::get).put(forward))
-            .route("/v1/{*rest}", any(forward))
-            .route("/health/live", get(liveness))
-            .route("/health/ready", get(ready))
-            .with_state(self);
-        conventions::follow(router)
+        let queries = QUERIES.into_iter();
+        let router =
+            queries.fold(Router::new(), |router, (path, handler)| router.route(path, handler()));
+        let router = router.route("/v1/{*rest}", any(hand_on)).with_state(self);
+        conventions::follow(router.layer(map_response(not_unasked)))
     }
 }
 

@@ -1,14 +1,16 @@
 //! Lists: their parameters, their cursors and their shape.
 
-use axum::extract::Query;
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use events::news::ArticleStatus;
 use events::{Timestamp, UserId};
-use proto::v1::{ArticleSummary, ListArticlesRequest, ListPlace};
-use proto::{FieldError, Problem};
+use proto::Problem;
+use proto::v1::{ArticleSummary, ListArticlesRequest, ListPlace, ListUsersRequest, Viewer};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::parameters::{self, invalid};
 
 const DEFAULT_LIMIT: u32 = 20;
 const MOST: u32 = 100;
@@ -22,12 +24,14 @@ pub(crate) struct ListParameters {
     pub(crate) category: Option<String>,
     tag: Option<String>,
     author: Option<UserId>,
+    /// Of the newsroom's list: the public's has only one.
+    pub(crate) status: Option<String>,
 }
 
 /// A page of a list.
 #[derive(Debug, Serialize)]
-pub(crate) struct Page {
-    items: Vec<ArticleSummary>,
+pub(crate) struct Page<T> {
+    items: Vec<T>,
     next: Option<String>,
 }
 
@@ -35,11 +39,7 @@ impl ListParameters {
     /// # Errors
     /// 422 that names what is wrong with the query string.
     pub(crate) fn read(uri: &Uri) -> Result<Self, Problem> {
-        let Query(parameters) = Query::<Self>::try_from_uri(uri).map_err(|error| {
-            let whole = std::error::Error::source(&error).map(ToString::to_string);
-            invalid("", whole.unwrap_or_default())
-        })?;
-        Ok(parameters)
+        parameters::read(uri)
     }
 
     /// For an address that is one category by itself.
@@ -58,11 +58,22 @@ impl ListParameters {
     /// # Errors
     /// 422 when more is asked for.
     pub(crate) fn only_limit(self) -> Result<Self, Problem> {
-        match self {
-            Self { limit, after: None, category: None, tag: None, author: None } => {
-                Ok(Self { limit, ..Self::default() })
-            }
+        match self.only_paging()? {
+            Self { limit, after: None, .. } => Ok(Self { limit, ..Self::default() }),
             _ => Err(invalid("", "only limit is possible here")),
+        }
+    }
+
+    /// For an address of which only pages can be asked for.
+    ///
+    /// # Errors
+    /// 422 when more is asked for.
+    pub(crate) fn only_paging(self) -> Result<Self, Problem> {
+        match self {
+            Self { limit, after, category: None, tag: None, author: None, status: None } => {
+                Ok(Self { limit, after, ..Self::default() })
+            }
+            _ => Err(invalid("", "only limit and after are possible here")),
         }
     }
 
@@ -78,8 +89,12 @@ impl ListParameters {
     /// The question for one category: one more than the page, to know whether there is a next one.
     ///
     /// # Errors
-    /// 422 when the cursor or the limit is not one of ours.
-    pub(crate) fn request(&self, category: &str) -> Result<ListArticlesRequest, Problem> {
+    /// 422 when the cursor or the limit is not one of ours, or there is no such status.
+    pub(crate) fn articles(
+        &self,
+        category: &str,
+        viewer: Option<Viewer>,
+    ) -> Result<ListArticlesRequest, Problem> {
         Ok(ListArticlesRequest {
             category: category.to_owned(),
             limit: self.limit(DEFAULT_LIMIT)? + 1,
@@ -87,30 +102,56 @@ impl ListParameters {
             tag: self.tag.clone(),
             author_id: self.author.map(|id| id.to_string()),
             min_position: 0,
+            status: self.status.as_deref().map(known_status).transpose()?,
+            viewer,
+        })
+    }
+
+    /// The question for users, likewise.
+    ///
+    /// # Errors
+    /// 422 when the cursor or the limit is not one of ours.
+    pub(crate) fn users(&self) -> Result<ListUsersRequest, Problem> {
+        Ok(ListUsersRequest {
+            limit: self.limit(DEFAULT_LIMIT)? + 1,
+            after: self.after.as_deref().map(read_cursor).transpose()?,
+            min_position: 0,
         })
     }
 
     /// A page of items that are in order, each list one longer than the page if there is more.
-    pub(crate) fn page(&self, mut items: Vec<ArticleSummary>) -> Page {
+    pub(crate) fn page<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> Place<'_>) -> Page<T> {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT) as usize;
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(write_cursor);
+        let next = items.last().filter(|_| more).map(|last| write_cursor(place(last)));
         Page { items, next }
+    }
+
+    /// Where an article stands: in the public's list by when it was published, in the newsroom's
+    /// by when it was begun.
+    pub(crate) fn place<'a>(&self, article: &'a ArticleSummary) -> Place<'a> {
+        let listed_at = match self.status {
+            None => article.published_at.as_deref().unwrap_or_default(),
+            Some(_) => &article.created_at,
+        };
+        (listed_at, &article.id)
     }
 }
 
-/// Newest first, ties by descending id: the order of every list.
-pub(crate) fn newest_first(a: &ArticleSummary, b: &ArticleSummary) -> std::cmp::Ordering {
-    (&b.published_at, &b.id).cmp(&(&a.published_at, &a.id))
+/// When, and the id, which breaks ties: every list is in descending order of both.
+pub(crate) type Place<'a> = (&'a str, &'a str);
+
+fn known_status(text: &str) -> Result<String, Problem> {
+    let known = ArticleStatus::ALL.into_iter().find(|status| status.as_str() == text);
+    known.map(|status| status.to_string()).ok_or_else(|| {
+        let all = ArticleStatus::ALL.map(ArticleStatus::as_str).join(", ");
+        invalid("status", format!("one of {all}"))
+    })
 }
 
-fn invalid(pointer: &str, detail: impl Into<String>) -> Problem {
-    Problem::invalid(vec![FieldError::new(pointer, detail)])
-}
-
-fn write_cursor(last: &ArticleSummary) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{} {}", last.published_at, last.id))
+fn write_cursor((listed_at, id): Place<'_>) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{listed_at} {id}"))
 }
 
 fn read_cursor(cursor: &str) -> Result<ListPlace, Problem> {
@@ -118,7 +159,7 @@ fn read_cursor(cursor: &str) -> Result<ListPlace, Problem> {
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
     let place = text.as_deref().and_then(|text| text.split_once(' ')).and_then(|(time, id)| {
         let (time, id) = (time.parse::<Timestamp>().ok()?, Uuid::parse_str(id).ok()?);
-        Some(ListPlace { published_at: time.to_string(), id: id.to_string() })
+        Some(ListPlace { listed_at: time.to_string(), id: id.to_string() })
     });
     place.ok_or_else(|| invalid("after", "not a cursor that a list gave"))
 }
@@ -129,7 +170,9 @@ mod tests {
 
     fn summary(published_at: &str, id: u128) -> ArticleSummary {
         let id = Uuid::from_u128(id).to_string();
-        ArticleSummary { published_at: published_at.to_owned(), id, ..Default::default() }
+        let published_at = Some(published_at.to_owned());
+        let created_at = "2026-11-20T07:00:00.000Z".to_owned();
+        ArticleSummary { published_at, created_at, id, ..Default::default() }
     }
 
     fn read(query: &str) -> Result<ListParameters, Problem> {
@@ -140,20 +183,31 @@ mod tests {
     fn a_page_that_is_full_names_the_place_where_the_next_begins() {
         let items =
             vec![summary("2026-11-21T07:00:00.002Z", 2), summary("2026-11-21T07:00:00.001Z", 1)];
-        let page = read("?limit=1").expect("parameters").page(items.clone());
-        assert_eq!(page.items, items[..1]);
-        let after = format!("?after={}", page.next.expect("a next page"));
-        let request = read(&after).expect("parameters").request("sports").expect("a request");
-        let place =
-            ListPlace { published_at: items[0].published_at.clone(), id: items[0].id.clone() };
-        assert_eq!(request.after, Some(place));
-        assert_eq!(read("?limit=2").expect("parameters").page(items).next, None);
+        let page = |query: &str| {
+            let parameters = read(query).expect("parameters");
+            parameters.page(items.clone(), |item| parameters.place(item))
+        };
+        assert_eq!(page("?limit=1").items, items[..1]);
+        assert_eq!(page("?limit=2").next, None);
+        let place_after = |query: &str| {
+            let after = format!("?after={}", page(query).next.expect("a next page"));
+            let request = read(&after).expect("parameters").articles("sports", None);
+            request.expect("a request").after.expect("a place")
+        };
+        let (published_at, id) = (items[0].published_at.clone(), items[0].id.clone());
+        let listed_at = published_at.expect("a time");
+        assert_eq!(place_after("?limit=1"), ListPlace { listed_at, id: id.clone() });
+        let listed_at = items[0].created_at.clone();
+        assert_eq!(place_after("?limit=1&status=draft"), ListPlace { listed_at, id });
     }
 
     #[test]
     fn wrong_parameters_are_refused_and_not_ignored() {
-        for query in ["?limit=0", "?limit=101", "?after=%%%", "?after=eA"] {
-            assert!(read(query).and_then(|list| list.request("sports")).is_err(), "{query}");
+        for query in ["?limit=0", "?limit=101", "?after=%%%", "?after=eA", "?status=secret"] {
+            assert!(read(query).and_then(|list| list.articles("sports", None)).is_err(), "{query}");
+        }
+        for query in ["?status=draft", "?tag=a", "?category=sports"] {
+            assert!(read(query).and_then(ListParameters::only_paging).is_err(), "{query}");
         }
         for query in ["?limit=x", "?q=goal", "?author=me"] {
             assert!(read(query).is_err(), "{query}");

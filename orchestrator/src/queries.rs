@@ -9,7 +9,8 @@ use futures::future::select_ok;
 use proto::Problem;
 use proto::conventions::min_position;
 use proto::v1::{
-    ArticleAnswer, ArticlePage, GetArticleRequest, GetUserRequest, ListArticlesRequest, User,
+    ArticleAnswer, ArticlePage, GetArticleRequest, GetHistoryRequest, GetUserRequest,
+    HistoryAnswer, ListArticlesRequest, ListUsersRequest, User, UserPage,
 };
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
@@ -97,16 +98,44 @@ impl QueryStacks {
         &self.0
     }
 
+    pub(crate) async fn user(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
+        let min_position = terms.min_position.get();
+        let request = GetUserRequest { id: id.to_owned(), min_position };
+        let ask_one = |upstream: Upstream| {
+            let request = request.clone();
+            async move { ask(&upstream, terms, upstream.queries().get_user(request)).await }
+        };
+        self.first_answer(terms, ask_one).await
+    }
+
+    pub(crate) async fn users(
+        &self,
+        request: ListUsersRequest,
+        terms: Terms,
+    ) -> Result<UserPage, QueryError> {
+        let request = ListUsersRequest { min_position: terms.min_position.get(), ..request };
+        let ask_one = |upstream: Upstream| {
+            let request = request.clone();
+            async move { ask(&upstream, terms, upstream.queries().list_users(request)).await }
+        };
+        self.first_answer(terms, ask_one).await
+    }
+
     /// The first answer of those query-stacks that have one: they all keep the same view. While
     /// one is late the next is asked.
-    pub(crate) async fn user(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
+    async fn first_answer<T, F>(
+        &self,
+        terms: Terms,
+        ask_one: impl Fn(Upstream) -> F,
+    ) -> Result<T, QueryError>
+    where
+        F: Future<Output = Result<T, QueryError>> + Send,
+    {
         let asked = self.upstreams().zip(0..).map(|(upstream, turn)| {
+            let answer = ask_one(upstream.clone());
             Box::pin(async move {
                 sleep(LATE * turn).await;
-                let min_position = terms.min_position.get();
-                let request = GetUserRequest { id: id.to_owned(), min_position };
-                let mut queries = upstream.queries();
-                match ask(upstream, terms, queries.get_user(request)).await {
+                match answer.await {
                     Err(QueryError::Unavailable) => Err(QueryError::Unavailable),
                     answer => Ok(answer),
                 }
@@ -128,13 +157,20 @@ pub(crate) async fn list_articles(
 
 pub(crate) async fn get_article(
     upstream: &Upstream,
-    category: &Category,
-    id: &str,
+    request: GetArticleRequest,
     terms: Terms,
 ) -> Result<ArticleAnswer, QueryError> {
-    let (category, id) = (category.to_string(), id.to_owned());
-    let request = GetArticleRequest { category, id, min_position: terms.min_position.get() };
+    let request = GetArticleRequest { min_position: terms.min_position.get(), ..request };
     ask(upstream, terms, upstream.queries().get_article(request)).await
+}
+
+/// From the log, which no position can be ahead of.
+pub(crate) async fn get_history(
+    upstream: &Upstream,
+    request: GetHistoryRequest,
+    terms: Terms,
+) -> Result<HistoryAnswer, QueryError> {
+    ask(upstream, terms, upstream.queries().get_history(request)).await
 }
 
 async fn ask<T>(

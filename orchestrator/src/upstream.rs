@@ -93,7 +93,8 @@ impl Upstream {
         let service = ServiceBuilder::new()
             .map_request(|request: Request<tonic::body::Body>| request.map(Body::new))
             .service(self.service.clone());
-        QueriesClient::new(BoxCloneSyncService::new(service))
+        // A ledger has no largest size, and what answers is ours.
+        QueriesClient::new(BoxCloneSyncService::new(service)).max_decoding_message_size(usize::MAX)
     }
 
     /// Whether its `/health/ready` says so.

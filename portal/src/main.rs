@@ -79,9 +79,12 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Some(Task::Relay) => services::relay(settings).await.map(done),
         Some(Task::Replay(arguments)) => tools::replay::run(settings, arguments).await,
         Some(Task::Events(arguments)) => tools::events::run(settings, arguments).await.map(done),
-        Some(Task::Verify) => tools::verify::run(settings).await,
+        Some(Task::Verify(arguments)) => tools::verify::run(settings, arguments).await,
+        Some(Task::Seal(arguments)) => tools::seal::run(settings, arguments).await.map(done),
         Some(Task::Import(arguments)) => tools::import::run(settings, arguments).await,
         Some(Task::Migrate) => wiring::migrate(&settings).await.map(done),
+        Some(Task::Token(arguments)) => tools::token::issue(&settings, &arguments).map(done),
+        Some(Task::RotateSigningKey) => tools::token::rotate(&settings).map(done),
         Some(Task::Health) => services::health(&settings).await,
     }
 }

@@ -1,5 +1,6 @@
 //! Listening, and stopping without cutting anybody off.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -48,6 +49,7 @@ pub(crate) async fn serve(
         let _ = stream.set_nodelay(true);
     });
     let stopping = shutdown.clone();
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, router)
         .with_graceful_shutdown(async move { stopping.cancelled().await });
     let mut serving = std::pin::pin!(serving.into_future());

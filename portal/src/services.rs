@@ -8,6 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
 use axum::routing::get;
+use command_stack::agenda::Agenda;
+use command_stack::clock::Clock;
 use command_stack::http::Commands;
 use command_stack::relay::Relay;
 use events::Partition;
@@ -33,24 +35,43 @@ pub(crate) async fn portal(settings: Settings) -> Result<()> {
 
     let background = Background::default();
     background.relay(&settings, &log, &bus);
+    background.agenda(&log);
     background.projectors(&settings, &log, &bus, &store);
-    let queries = Queries::new(store, log.events.clone(), &settings.categories);
+    let queries = Queries::new(store, log.events.clone(), log.keyring(), &settings.categories);
     let queries = Upstream::in_process("query-stack", queries.router(bus.subscriber));
-    let commands = Commands::new(log.events, log.credentials, &settings.categories);
-    let commands = Upstream::in_process("command-stack", commands.router());
+    let commands = Upstream::in_process("command-stack", commands(&settings, log)?.router());
     let queries = settings.categories.iter().map(|category| (category.clone(), queries.clone()));
     let router = Orchestrator::new(commands, queries.collect()).router();
     let guide = |address: &str| {
         format!(
-            "\n\n  the home page  http://{address}/v1/home\n  health         \
-             http://{address}/health/ready\n  the data       {}\n\n\
-             README.md has a first walk with curl; Ctrl-C stops.",
-            settings.data_dir.display()
+            "\n\n  the home page      http://{address}/v1/home\n  health             \
+             http://{address}/health/ready\n  the data           {}\n  an editor's token  \
+             {} token --role editor{}\n\n\
+             Everybody may read; who writes needs a token. README.md has a first walk with curl; \
+             Ctrl-C stops.",
+            settings.data_dir.display(),
+            this_program(),
+            where_the_key_is(&settings),
         )
     };
     serve(&settings.listen, "http", router, shutdown, guide).await?;
     background.stop().await;
     Ok(())
+}
+
+/// As whoever started it can type it.
+fn this_program() -> String {
+    std::env::args().next().unwrap_or_else(|| "portal".to_owned())
+}
+
+/// What to add so that a token is signed with the key of this portal.
+fn where_the_key_is(settings: &Settings) -> String {
+    let folder = &settings.data_dir;
+    if folder.as_os_str() == "./portal-data" {
+        String::new()
+    } else {
+        format!(" --data-dir {}", folder.display())
+    }
 }
 
 /// Two portals on one data directory would be two relays and two sets of projectors on one log.
@@ -63,12 +84,21 @@ fn lock_data_dir(settings: &Settings) -> Result<std::fs::File> {
     Ok(file)
 }
 
-/// Commands over HTTP.
+/// Commands over HTTP, and what is due.
 pub(crate) async fn command_stack(settings: Settings) -> Result<()> {
     let shutdown = shutdown_on_signal()?;
     let log = wiring::event_log(&settings).await?;
-    let router = Commands::new(log.events, log.credentials, &settings.categories).router();
-    serve(&settings.listen, "http", router, shutdown, |_| String::new()).await
+    let background = Background::default();
+    background.agenda(&log);
+    let router = commands(&settings, log)?.router();
+    serve(&settings.listen, "http", router, shutdown, |_| String::new()).await?;
+    background.stop().await;
+    Ok(())
+}
+
+fn commands(settings: &Settings, log: Log) -> Result<Commands> {
+    let keys = wiring::signing_keys(settings)?;
+    Ok(Commands::new(log.events, log.accounts, keys, &settings.categories))
 }
 
 /// Queries over gRPC, and the projectors that keep their views.
@@ -79,7 +109,8 @@ pub(crate) async fn query_stack(settings: Settings) -> Result<()> {
     let store = wiring::view_store(&settings).await?;
     let background = Background::default();
     background.projectors(&settings, &log, &bus, &store);
-    let queries = Queries::new(store, log.events, &settings.categories);
+    let keyring = log.keyring();
+    let queries = Queries::new(store, log.events, keyring, &settings.categories);
     let router = queries.router(bus.subscriber);
     serve(&settings.listen, "grpc", router, shutdown, |_| String::new()).await?;
     background.stop().await;
@@ -173,6 +204,11 @@ impl Background {
         let partitions = news.chain([Partition::Users]).collect();
         let relay = Relay::new(log.events.clone(), bus.publisher.clone(), partitions);
         self.tasks.spawn(relay.run(self.shutdown.clone()));
+    }
+
+    fn agenda(&self, log: &Log) {
+        let agenda = Agenda::new(log.events.clone(), log.accounts.clone(), Clock::system());
+        self.tasks.spawn(agenda.run(self.shutdown.clone()));
     }
 
     fn projectors(

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, value_parser};
 use command_stack::event_log::EventLogUrl;
 use events::bus::BusUrl;
-use events::{Category, Position, Timestamp};
+use events::{Category, Position, Role, Timestamp};
 use query_stack::Until;
-use query_stack::view_store::ViewStoreUrl;
+use query_stack::view_store::{Projection, ViewStoreUrl};
+use uuid::Uuid;
 
 /// An event-sourced news portal. Without a command: everything in one process, on embedded stores.
 #[derive(Debug, Parser)]
@@ -26,7 +28,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "PORTAL_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
 
-    /// Where the embedded stores are
+    /// Where the embedded stores and the signing keys are
     #[arg(long, global = true, env = "PORTAL_DATA_DIR", default_value = "./portal-data")]
     pub(crate) data_dir: PathBuf,
 
@@ -139,19 +141,28 @@ pub(crate) enum Task {
     /// Reads the log
     Events(Events),
     /// Checks that the log is complete and that every view equals its fold; exit 1 if not
-    Verify,
+    Verify(Verify),
+    /// Writes down a hash of the whole log, for `verify --seal`; only what is new is read
+    Seal(SealFile),
     /// Takes in articles, one JSON object a line; safe to run again
     Import(Import),
     /// Creates the tables of the event log, or brings them up to date
     Migrate,
+    /// Prints an access token, signed with the key in --data-dir; the first admin begins with one
+    Token(Token),
+    /// Signs tokens with a new key from now on, and prints its name; services that run notice
+    ///
+    /// The key is in --data-dir. Tokens that the former keys have signed stay good until they
+    /// expire; keys that have signed nothing for a day are deleted.
+    RotateSigningKey,
     /// Asks the service at --listen whether it is ready; exit 1 if not
     Health,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// Only this view: articles or users
-    #[arg(long, value_parser = ["articles", "users"])]
+    /// Only this view
+    #[arg(long, value_parser = PossibleValuesParser::new(Projection::ALL.map(Projection::as_str)))]
     pub(crate) view: Option<String>,
 
     /// Only the view of this category
@@ -175,6 +186,26 @@ fn parse_until(text: &str) -> Result<Until, String> {
     let position = || text.parse::<Position>().map(Until::Position).ok();
     let time = || text.parse::<Timestamp>().map(Until::Time).ok();
     position().or_else(time).ok_or_else(|| "a position, or a time in RFC 3339".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Also compare the log with the seals of this file: all of it, or one line that was kept
+    /// elsewhere
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seal: Option<PathBuf>,
+
+    /// One JSON object instead of sentences
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SealFile {
+    /// Where the seals are added, one JSON object a line; keep it, or its last line, where whoever
+    /// owns the database cannot write
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -202,4 +233,20 @@ pub(crate) struct Import {
     /// knows them again, source_id
     #[arg(value_name = "FILE.jsonl")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// What the token lets its holder be: reader, author, editor or admin; give it more than once
+    /// for more than one
+    #[arg(long = "role", required = true, value_name = "ROLE")]
+    pub(crate) roles: Vec<Role>,
+
+    /// Whose token it is [default: a new UUID, somebody whom nobody else is]
+    #[arg(long, value_name = "UUID")]
+    pub(crate) user: Option<Uuid>,
+
+    /// How long it is good, up to a day (1440); nothing takes it back before
+    #[arg(long, default_value = "60", value_parser = value_parser!(u16).range(1..=1440))]
+    pub(crate) minutes: u16,
 }

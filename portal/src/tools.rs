@@ -4,6 +4,8 @@
 pub(crate) mod events;
 pub(crate) mod import;
 pub(crate) mod replay;
+pub(crate) mod seal;
+pub(crate) mod token;
 pub(crate) mod verify;
 
 use ::events::{Category, Partition};
@@ -18,7 +20,7 @@ fn select(categories: &[Category], view: Option<&str>, category: Option<&Categor
             Partition::News(of) => category.is_none_or(|category| category == of),
             Partition::Users => category.is_none(),
         };
-        of_category && view.is_none_or(|view| view == candidate.projection)
+        of_category && view.is_none_or(|view| view == candidate.projection.as_str())
     });
     selected
 }

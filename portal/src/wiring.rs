@@ -2,14 +2,17 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use command_stack::credentials::CredentialStore;
+use command_stack::accounts::{AccountStore, PostgresAccounts, SqliteAccounts};
 use command_stack::event_log::{EventLog, EventLogUrl, PostgresEventLog, SqliteEventLog};
+use command_stack::signing_keys::SigningKeys;
 use events::bus::in_process::InProcessBus;
 use events::bus::rabbitmq::RabbitMq;
 use events::bus::{BusUrl, EventPublisher, EventSubscriber};
+use events::personal::{KeyReader, Keyring};
 use events::{Chain, LogError};
 use query_stack::view_store::{MongoViewStore, SqliteViewStore, ViewStore, ViewStoreUrl};
 
@@ -18,7 +21,14 @@ use crate::settings::Settings;
 /// The log, and what is kept beside it.
 pub(crate) struct Log {
     pub(crate) events: Arc<dyn EventLog>,
-    pub(crate) credentials: Arc<dyn CredentialStore>,
+    pub(crate) accounts: Arc<dyn AccountStore>,
+}
+
+impl Log {
+    /// Opens what is sealed of users.
+    pub(crate) fn keyring(&self) -> Keyring {
+        Keyring::new(Arc::clone(&self.accounts) as Arc<dyn KeyReader>)
+    }
 }
 
 /// Both ends of the bus.
@@ -42,21 +52,23 @@ pub(crate) async fn event_log(settings: &Settings) -> Result<Log> {
             let log = SqliteEventLog::at(&path).await;
             let log =
                 log.map_err(|error| anyhow!("the event log {path} cannot be opened: {error}"))?;
-            let credentials = Arc::new(log.pool().clone());
-            Ok(Log { events: Arc::new(log), credentials })
+            let accounts = Arc::new(SqliteAccounts(log.pool().clone()));
+            Ok(Log { events: Arc::new(log), accounts })
         }
         EventLogUrl::Postgres(url) => {
             let log = postgres(&url)?;
             match log.is_migrated().await {
                 Ok(true) => {}
-                Ok(false) => bail!("the event log has no tables yet: run `portal migrate` first"),
+                Ok(false) => bail!(
+                    "the event log has no tables yet, or old ones: run `portal migrate` first"
+                ),
                 Err(LogError::Unavailable(error)) => {
                     tracing::warn!(error = %Chain(&*error), "the event log does not answer yet");
                 }
                 Err(LogError::Corrupt(error)) => bail!("the event log cannot be used: {error}"),
             }
-            let credentials = Arc::new(log.pool().clone());
-            Ok(Log { events: Arc::new(log), credentials })
+            let accounts = Arc::new(PostgresAccounts(log.pool().clone()));
+            Ok(Log { events: Arc::new(log), accounts })
         }
     }
 }
@@ -127,7 +139,18 @@ pub(crate) fn bus_between_processes(settings: &Settings) -> Result<Bus> {
     Ok(bus(settings))
 }
 
-/// For its owner alone: e-mail addresses and password hashes are in it.
+/// Where the keys that sign access tokens are.
+pub(crate) fn signing_keys_file(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("signing-keys.json")
+}
+
+/// The keys that sign access tokens; the first to ask makes one.
+pub(crate) fn signing_keys(settings: &Settings) -> Result<SigningKeys> {
+    make_data_dir(settings)?;
+    Ok(SigningKeys::open_or_create(signing_keys_file(settings))?)
+}
+
+/// For its owner alone: the keys of users, password hashes and signing keys are in it.
 pub(crate) fn make_data_dir(settings: &Settings) -> Result<()> {
     let folder = &settings.data_dir;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
+use support::http::Door;
 use support::newsroom::{Article, Newsroom, Random};
 use support::{Portal, Wiring, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,7 +53,7 @@ async fn an_orchestrator_survives_kill_9() {
 async fn survives_kill_9(wiring: Wiring, service: &'static str) {
     let mut random = Random::seeded();
     let mut portal = Portal::start(wiring).await;
-    let newsroom = Newsroom::new(portal.door(), COMMANDS);
+    let newsroom = Newsroom::new(portal.editor(), COMMANDS);
     let mut acknowledged = newsroom.acknowledged();
     let clients = newsroom.work(CLIENTS, &random);
     let mut moments = [(); KILLS].map(|()| random.below(COMMANDS - 100));
@@ -123,11 +124,11 @@ async fn an_orchestrator_answers_what_it_accepted_before_sigterm() {
 async fn answers_what_it_accepted(wiring: Wiring) {
     let mut portal = Portal::start(wiring).await;
     let door = portal.door_name();
-    let url = portal.door().url;
-    let address = url.trim_start_matches("http://");
+    let Door { url, token, .. } = portal.editor();
+    let (address, token) = (url.trim_start_matches("http://"), token.expect("a token"));
     let mut uploads = Vec::new();
     for number in 0..8 {
-        uploads.push(Upload::begin(address, &format!("Article {number}")).await);
+        uploads.push(Upload::begin(address, &token, &format!("Article {number}")).await);
     }
     portal.signal(door, "TERM");
     eventually("a door that lets nobody in", async || {
@@ -149,11 +150,11 @@ struct Upload {
 }
 
 impl Upload {
-    async fn begin(address: &str, title: &str) -> Self {
+    async fn begin(address: &str, token: &str, title: &str) -> Self {
         let body = json!({"title": title, "content": "Text."}).to_string();
         let head = format!(
             "POST /v1/news/sports HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\
-             content-type: application/json\r\nexpect: 100-continue\r\n\r\n",
+             content-type: application/json\r\nauthorization: Bearer {token}\r\nexpect: 100-continue\r\n\r\n",
             body.len()
         );
         let mut stream = TcpStream::connect(address).await.expect("a connection");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use support::health::{all_ready, tells};
-use support::http::{Answer, section};
+use support::http::{Answer, Door, section};
 use support::stores::{PrivateServers, RABBITMQ_API};
 use support::{Portal, Wiring, eventually};
 
@@ -50,9 +50,9 @@ fn query_stacks(portal: &Portal) -> [String; 2] {
 }
 
 /// Asserts that a query is refused, in the right form and soon.
-async fn unavailable_within(portal: &Portal, path: &str, limit: Duration) {
+async fn unavailable_within(door: &Door, path: &str, limit: Duration) {
     let began = Instant::now();
-    portal.get(path).await.is_problem(503, "unavailable");
+    door.get(path).await.is_problem(503, "unavailable");
     assert!(began.elapsed() < limit, "{path}: {:?}", began.elapsed());
 }
 
@@ -88,17 +88,67 @@ async fn without_rabbitmq_commands_are_accepted_and_the_views_catch_up_afterward
 /// looking into the log.
 async fn the_bus_delivers(portal: &Portal) {
     let api = &portal.environment[RABBITMQ_API];
-    let (_, vhost) = portal.environment["PORTAL_BUS"].rsplit_once('/').expect("a vhost");
-    let url = format!("{api}/api/queues/{vhost}");
+    let url = format!("{api}/api/queues/{}", vhost(portal));
     eventually("queues that are empty and have a consumer", async || {
         let queues = Answer::of(Client::new().get(&url)).await.body;
         let mut queues: Vec<_> = queues.as_array()?.clone();
         queues.retain(|queue| queue["name"] != "portal.dead-letters");
         let consumed =
             |queue: &Value| queue["consumers"].as_u64() >= Some(1) && queue["messages"] == 0;
-        (queues.len() == 4 && queues.iter().all(consumed)).then_some(())
+        (queues.len() == 7 && queues.iter().all(consumed)).then_some(())
     })
     .await;
+}
+
+/// The management API of the broker, for this portal's vhost.
+async fn at_the_broker(portal: &Portal, method: Method, path: &str) {
+    let api = &portal.environment[RABBITMQ_API];
+    let answer = Client::new().request(method, format!("{api}/api/{path}")).send().await;
+    let status = answer.expect("the management API").status();
+    assert!(status.is_success(), "{path}: {status}");
+}
+
+fn vhost(portal: &Portal) -> &str {
+    portal.environment["PORTAL_BUS"].rsplit_once('/').expect("a vhost").1
+}
+
+#[tokio::test]
+async fn queues_that_are_purged_or_deleted_while_news_come_in_cost_no_view_anything() {
+    let portal = Portal::start(Wiring::Servers).await;
+    Published::new(&portal, "Before").await.becomes_readable(&portal).await;
+    let vhost = vhost(&portal);
+    let mut during = Vec::new();
+    for round in 0..2 {
+        the_bus_delivers(&portal).await;
+        for queue in ["articles", "desk"] {
+            let queue = format!("queues/{vhost}/portal.{queue}.news.sports");
+            during.push(Published::new(&portal, &format!("During {round}")).await);
+            at_the_broker(&portal, Method::DELETE, &format!("{queue}/contents")).await;
+            during.push(Published::new(&portal, &format!("During {round}")).await);
+            at_the_broker(&portal, Method::DELETE, &queue).await;
+            during.push(Published::new(&portal, &format!("During {round}")).await);
+        }
+    }
+    for article in &during {
+        article.becomes_readable(&portal).await;
+    }
+    the_bus_delivers(&portal).await;
+    portal.verifies().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_has_lost_everything_costs_no_view_anything() {
+    let portal = Portal::start(Wiring::Servers).await;
+    Published::new(&portal, "Before").await.becomes_readable(&portal).await;
+    the_bus_delivers(&portal).await;
+    let vhost = format!("vhosts/{}", vhost(&portal));
+    at_the_broker(&portal, Method::DELETE, &vhost).await;
+    let during = Published::new(&portal, "During").await;
+    at_the_broker(&portal, Method::PUT, &vhost).await;
+    during.becomes_readable(&portal).await;
+    Published::new(&portal, "After").await.becomes_readable(&portal).await;
+    the_bus_delivers(&portal).await;
+    portal.verifies().await;
 }
 
 #[tokio::test]
@@ -109,13 +159,14 @@ async fn without_mongodb_commands_are_accepted_and_queries_say_that_they_cannot(
     let ada = json!({"name": "Ada", "email": "ada@example.org", "password": "correct horse"});
     let user = portal.post("/v1/users", ada).await;
     let user = user.header("location");
+    let admin = portal.with_role("admin");
     servers.stop("mongodb");
     let mut during = Vec::new();
     for number in 0..20 {
         during.push(Published::new(&portal, &format!("During {number}")).await);
     }
     for path in [&before.path, "/v1/news/sports", "/v1/news", "/v1/home", user] {
-        unavailable_within(&portal, path, Duration::from_secs(3)).await;
+        unavailable_within(&admin, path, Duration::from_secs(3)).await;
     }
     tells(&portal, "query-stack-1", 503, "unavailable", &["view store"]).await;
     tells(&portal, "query-stack-2", 503, "unavailable", &["view store"]).await;
@@ -129,7 +180,7 @@ async fn without_mongodb_commands_are_accepted_and_queries_say_that_they_cannot(
     for article in during.iter().chain([&before]) {
         article.becomes_readable(&portal).await;
     }
-    assert_eq!(portal.get(user).await.status, 200);
+    assert_eq!(admin.get(user).await.status, 200);
     assert_eq!(portal.get("/v1/home").await.body["degraded"], false);
     all_ready(&portal).await;
     portal.verifies().await;
@@ -143,14 +194,15 @@ async fn without_postgres_queries_are_answered_and_commands_say_that_they_cannot
     let ada = json!({"name": "Ada", "email": "ada@example.org", "password": "correct horse"});
     let user = portal.post("/v1/users", ada.clone()).await;
     let (user, registered) = (user.header("location"), user.position());
-    assert_eq!(portal.get_at(user, registered).await.status, 200);
+    let admin = portal.with_role("admin");
+    assert_eq!(admin.read(user, registered).await.status, 200);
     servers.stop("postgres");
     for path in ["/v1/home", "/v1/news", "/v1/news/sports", &article.path, user] {
-        let answer = portal.get(path).await;
+        let answer = admin.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     }
     for (path, position) in [(&article.path[..], article.position), (user, registered)] {
-        let answer = portal.get_at(path, position).await;
+        let answer = admin.read(path, position).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     }
     assert_eq!(portal.get("/v1/home").await.body["degraded"], false);
@@ -201,7 +253,8 @@ async fn a_home_page_without_one_section_comes_in_time_and_heals() {
     let (_, last) = portal.publish("sports", "Goal").await;
     let ada = json!({"name": "Ada", "email": "ada@example.org", "password": "correct horse"});
     let user = portal.post("/v1/users", ada).await;
-    assert_eq!(portal.get_at(user.header("location"), user.position()).await.status, 200);
+    let admin = portal.with_role("admin");
+    assert_eq!(admin.read(user.header("location"), user.position()).await.status, 200);
     assert_eq!(portal.get_at("/v1/home", last).await.body["degraded"], false);
 
     // Stopped, not dead: it takes connections and says nothing, which is worse.
@@ -210,9 +263,9 @@ async fn a_home_page_without_one_section_comes_in_time_and_heals() {
     let home = portal.get("/v1/home").await;
     let took = began.elapsed();
     for path in [&star[..], "/v1/news/famous", "/v1/news"] {
-        unavailable_within(&portal, path, Duration::from_secs(3)).await;
+        unavailable_within(&admin, path, Duration::from_secs(3)).await;
     }
-    assert_eq!(portal.get(user.header("location")).await.status, 200, "the other one has users");
+    assert_eq!(admin.get(user.header("location")).await.status, 200, "the other one has users");
     portal.signal("query-stack-1", "CONT");
     assert_eq!((home.status, &home.body["degraded"]), (200, &json!(true)), "{}", home.body);
     assert!(took < Duration::from_millis(1_500), "{took:?}");
@@ -235,13 +288,13 @@ async fn without_any_query_stack_there_is_no_home_page_and_commands_are_accepted
     stacks.iter().for_each(|stack| portal.kill(stack));
     let article = Published::new(&portal, "Unseen").await;
     for path in ["/v1/home", "/v1/news", "/v1/news/sports", &article.path] {
-        unavailable_within(&portal, path, Duration::from_secs(3)).await;
+        unavailable_within(&portal.door(), path, Duration::from_secs(3)).await;
     }
     let mut down = query_stacks(&portal);
     down.sort_unstable();
     tells(&portal, "orchestrator", 200, "degraded", &[&down[0], &down[1]]).await;
     portal.kill("command-stack");
-    unavailable_within(&portal, "/v1/home", Duration::from_secs(3)).await;
+    unavailable_within(&portal.door(), "/v1/home", Duration::from_secs(3)).await;
     tells(&portal, "orchestrator", 503, "unavailable", &["command-stack", &down[0], &down[1]])
         .await;
 
@@ -264,7 +317,7 @@ async fn services_start_while_every_server_is_down_and_work_when_they_come() {
     tells(&portal, "command-stack", 503, "unavailable", &["event log"]).await;
     tells(&portal, "relay", 503, "unavailable", &["bus", "event log"]).await;
     tells(&portal, "query-stack-1", 503, "unavailable", &stack).await;
-    unavailable_within(&portal, "/v1/home", Duration::from_secs(3)).await;
+    unavailable_within(&portal.door(), "/v1/home", Duration::from_secs(3)).await;
 
     names.iter().for_each(|name| servers.start(name));
     all_ready(&portal).await;

@@ -26,7 +26,11 @@ mod events;
 mod import;
 #[path = "tools/replay.rs"]
 mod replay;
+#[path = "tools/seal.rs"]
+mod seal;
 #[path = "tools/settings.rs"]
 mod settings;
 #[path = "tools/tampering.rs"]
 mod tampering;
+#[path = "tools/tokens.rs"]
+mod tokens;

@@ -1,8 +1,10 @@
 //! What holds for every HTTP answer of ours: entity tags, positions, request ids, and problems
 //! also where the framework would answer by itself.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, Request};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Request};
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
@@ -18,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::Problem;
+use crate::{Problem, Refusal};
 
 /// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -29,6 +31,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const PORTAL_POSITION: HeaderName = HeaderName::from_static("portal-position");
 /// What a query's view must have seen.
 pub const PORTAL_MIN_POSITION: HeaderName = HeaderName::from_static("portal-min-position");
+/// Through whose hands a request came, the client first: each door adds whom it was handed by.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -150,9 +154,42 @@ async fn name_request(mut request: Request, next: Next) -> Response<Body> {
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let (method, path) = (request.method(), request.uri().path());
     let span = tracing::info_span!("request", id = id.to_str().ok(), %method, path);
-    let mut response = next.run(request).instrument(span).await;
+    let from = Origin::of(&request);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    // Taken out, so that of two services in one process only the one that refused writes it.
+    if let Some(Refusal { why, whose }) = response.extensions_mut().remove() {
+        let whose = whose.map(|user| user.to_string());
+        let (status, from) = (response.status().as_u16(), from.to_string());
+        span.in_scope(|| {
+            tracing::warn!(target: "security", why, whose, from, status, "turned away");
+        });
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Where a request comes from: as the doors before us say, or the connection.
+struct Origin(Option<HeaderValue>, Option<ConnectInfo<SocketAddr>>);
+
+impl Origin {
+    fn of(request: &Request) -> Self {
+        let forwarded = request.headers().get(FORWARDED_FOR).cloned();
+        Self(forwarded, request.extensions().get().copied())
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(forwarded, peer) = self;
+        // Anybody can write one, of any length: so the connection is told as well.
+        if let Some(forwarded) = forwarded.as_ref().and_then(|value| value.to_str().ok()) {
+            write!(f, "{} via ", forwarded.get(..200).unwrap_or(forwarded))?;
+        }
+        match peer {
+            Some(ConnectInfo(peer)) => peer.ip().fmt(f),
+            None => f.write_str("this process"),
+        }
+    }
 }
 
 /// What a dependency is for the health of a service.

@@ -1,10 +1,11 @@
-//! The contracts between the services and with their clients: the internal queries over gRPC, and
-//! the conventions that every HTTP answer of ours follows.
+//! The contracts between the services and with their clients: the internal queries over gRPC, the
+//! conventions that every HTTP answer of ours follows, and the tokens that say who asks.
 
 pub mod conventions;
 mod problem;
+pub mod token;
 
-pub use problem::{FieldError, Problem};
+pub use problem::{FieldError, Problem, Refusal};
 
 /// `portal.v1`, generated from `proto/portal/v1`.
 #[expect(

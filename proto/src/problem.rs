@@ -1,9 +1,10 @@
 //! Errors as clients see them: RFC 9457 `application/problem+json`.
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use events::UserId;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +24,16 @@ impl FieldError {
     }
 }
 
+/// Why somebody was turned away: rides on the answer as an extension, for the security record that
+/// [`crate::conventions::follow`] writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// In a few words.
+    pub why: &'static str,
+    /// Whose account it was about, when that is known.
+    pub whose: Option<UserId>,
+}
+
 /// An error answer. `detail` is for the client: no SQL, no stack, no file name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -32,6 +43,8 @@ pub struct Problem {
     detail: String,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// In a box, because few problems have one and every answer may be a problem.
+    refusal: Option<Box<Refusal>>,
 }
 
 impl Problem {
@@ -42,13 +55,36 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        let (members, headers) = (Map::new(), Vec::new());
-        Self { status, kind, title, detail: detail.into(), members, headers }
+        let (members, headers, refusal) = (Map::new(), Vec::new(), None);
+        Self { status, kind, title, detail: detail.into(), members, headers, refusal }
     }
 
     /// 404 for something that is not there, or not for everybody.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    /// 401 for a request that needs an access token and has none.
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::challenge("Bearer", detail)
+    }
+
+    /// 401 for a request whose access token is not good: RFC 6750, 3.1, so that a client knows
+    /// that it needs another one.
+    pub fn invalid_token(detail: impl Into<String>) -> Self {
+        Self::challenge("Bearer error=\"invalid_token\"", detail)
+    }
+
+    fn challenge(challenge: &'static str, detail: impl Into<String>) -> Self {
+        let (status, title) = (StatusCode::UNAUTHORIZED, "Not signed in");
+        let mut problem = Self::new(status, "unauthenticated", title, detail);
+        problem.headers.push((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        problem
+    }
+
+    /// 403 for somebody who is known and has no right to this.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
     /// 422 with every field that is wrong.
@@ -88,6 +124,13 @@ impl Problem {
         self
     }
 
+    /// Marks that somebody was turned away, and whose account it was about if that is known.
+    #[must_use]
+    pub fn refusing(mut self, why: &'static str, whose: Option<UserId>) -> Self {
+        self.refusal = Some(Box::new(Refusal { why, whose }));
+        self
+    }
+
     /// Adds `Retry-After` in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
@@ -120,6 +163,9 @@ impl IntoResponse for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, json);
         response.headers_mut().extend(self.headers);
+        if let Some(refusal) = self.refusal {
+            response.extensions_mut().insert(*refusal);
+        }
         response
     }
 }

@@ -1,7 +1,8 @@
 //! The view of a category's articles as the public sees them.
 //!
-//! A draft is not hidden here: it is not here. An article enters with `ArticlePublished`, which
-//! carries all that readers get; a retraction leaves the reason and takes the text away.
+//! A draft is not hidden here: it is not here. An article enters with `ArticlePublished` or, from
+//! another category, with `ArticleMovedIn`, which carry all that readers get. A retraction leaves
+//! the reason and takes the text away; a move leaves only where to.
 
 use events::news::{Article, ArticleStatus, ArticleText, NewsEvent};
 use events::{BoxError, DomainEvent, Stamp};
@@ -20,16 +21,20 @@ pub fn project(
     let DomainEvent::News(event) = event else {
         return Err("an event of a user in a partition of news".into());
     };
-    if let NewsEvent::Drafted(_) | NewsEvent::Revised(_) = event {
+    if !concerns_the_public(&event, before.is_some()) {
         return Ok(before);
     }
     let before = before.map(|document| serde_json::from_value(document.body)).transpose()?;
     let mut article = Article::evolve(before, event, stamp)?;
-    if article.status == ArticleStatus::Retracted {
+    // Putting away what was taken back changes nothing for readers: they are still told why.
+    if article.retraction.is_some() {
+        article.status = ArticleStatus::Retracted;
+    }
+    let listed = article.status == ArticleStatus::Published && article.moved_to.is_none();
+    if !listed {
         article.text = ArticleText::default();
         article.corrections = Vec::new();
     }
-    let listed = article.status == ArticleStatus::Published;
     Ok(Some(Document {
         id: stamp.id,
         version: article.version,
@@ -38,11 +43,29 @@ pub fn project(
     }))
 }
 
+/// What happens to an article before it is published stays in the newsroom, also that it was moved
+/// or put away.
+fn concerns_the_public(event: &NewsEvent, known: bool) -> bool {
+    match event {
+        NewsEvent::Drafted(_)
+        | NewsEvent::Revised(_)
+        | NewsEvent::Scheduled(_)
+        | NewsEvent::Unscheduled(_)
+        | NewsEvent::Embargoed(_) => false,
+        NewsEvent::MovedIn(event) => event.status == ArticleStatus::Published,
+        NewsEvent::Archived(_) | NewsEvent::MovedOut(_) => known,
+        NewsEvent::Published(_) | NewsEvent::Corrected(_) | NewsEvent::Retracted(_) => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use events::news::{
-        ArticleCorrected, ArticleDrafted, ArticlePublished, ArticleRetracted, ArticleRevised,
+        ArticleArchived, ArticleCorrected, ArticleDrafted, ArticleEmbargoed, ArticleMovedIn,
+        ArticleMovedOut, ArticlePublished, ArticleRetracted, ArticleRevised, ArticleScheduled,
+        ArticleUnscheduled, Correction,
     };
+    use events::personal::PersonalText;
     use events::{Category, Timestamp, Version};
     use uuid::Uuid;
 
@@ -53,7 +76,9 @@ mod tests {
     }
 
     fn text(content: &str) -> ArticleText {
-        ArticleText { title: "T".to_owned(), content: content.to_owned(), ..Default::default() }
+        let byline = Some(PersonalText::Plain("Ada".to_owned()));
+        let (title, content) = ("T".to_owned(), content.to_owned());
+        ArticleText { title, content, byline, ..Default::default() }
     }
 
     /// Event number n is recorded at millisecond n.
@@ -76,6 +101,7 @@ mod tests {
             text: text("first"),
             author_id: None,
             drafted_at: None,
+            scheduled_for: None,
         })
     }
 
@@ -84,10 +110,80 @@ mod tests {
         NewsEvent::Corrected(ArticleCorrected { category, text, note: "Why.".to_owned() })
     }
 
+    fn archived() -> NewsEvent {
+        NewsEvent::Archived(ArticleArchived { category: sports() })
+    }
+
+    fn moved_out() -> NewsEvent {
+        let to = "politics".parse().expect("a category");
+        NewsEvent::MovedOut(ArticleMovedOut { category: sports(), to })
+    }
+
+    fn moved_in(status: ArticleStatus) -> NewsEvent {
+        let published_at = Timestamp::from_millis(-5);
+        NewsEvent::MovedIn(Box::new(ArticleMovedIn {
+            category: sports(),
+            from: "politics".parse().expect("a category"),
+            status,
+            text: text("moved"),
+            author_id: None,
+            created_at: Timestamp::from_millis(-9),
+            published_at: (status == ArticleStatus::Published).then_some(published_at),
+            publish_at: None,
+            embargo_until: None,
+            corrections: vec![Correction { at: published_at, note: "Before.".to_owned() }],
+        }))
+    }
+
     #[test]
     fn a_draft_leaves_no_trace() {
         let revised = ArticleRevised { category: sports(), text: text("also secret") };
-        assert_eq!(view_after(vec![drafted(), NewsEvent::Revised(revised)]), None);
+        let until = Timestamp::from_millis(9);
+        let events = vec![
+            drafted(),
+            NewsEvent::Revised(revised),
+            NewsEvent::Embargoed(ArticleEmbargoed { category: sports(), until: Some(until) }),
+            NewsEvent::Scheduled(ArticleScheduled { category: sports(), publish_at: until }),
+            NewsEvent::Unscheduled(ArticleUnscheduled { category: sports() }),
+        ];
+        assert_eq!(view_after(events), None);
+    }
+
+    #[test]
+    fn a_draft_that_is_put_away_or_moved_leaves_no_trace() {
+        assert_eq!(view_after(vec![drafted(), archived()]), None);
+        assert_eq!(view_after(vec![drafted(), moved_out()]), None);
+        for status in [ArticleStatus::Draft, ArticleStatus::Scheduled, ArticleStatus::Archived] {
+            assert_eq!(view_after(vec![moved_in(status)]), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_published_article_that_comes_in_is_listed_where_its_age_puts_it() {
+        let document = view_after(vec![moved_in(ArticleStatus::Published)]).expect("a document");
+        assert_eq!(document.listed_at, Some(Timestamp::from_millis(-5)));
+        assert_eq!(document.body["content"], "moved");
+        assert_eq!(document.body["corrections"][0]["note"], "Before.");
+    }
+
+    #[test]
+    fn a_published_article_that_leaves_leaves_only_where_to() {
+        let document = view_after(vec![published(), corrected(), moved_out()]).expect("a document");
+        assert_eq!((document.listed_at, document.version), (None, Version::new(3)));
+        assert_eq!(document.body["moved_to"], "politics");
+        let json = document.body.to_string();
+        for gone in ["first", "second", "Why.", "Ada"] {
+            assert!(!json.contains(gone), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_article_that_comes_back_is_whole_again() {
+        let events = vec![published(), moved_out(), moved_in(ArticleStatus::Published)];
+        let document = view_after(events).expect("a document");
+        assert_eq!(document.listed_at, Some(Timestamp::from_millis(-5)));
+        assert_eq!(document.body["content"], "moved");
+        assert_eq!(document.body.get("moved_to"), None);
     }
 
     #[test]
@@ -117,5 +213,15 @@ mod tests {
         assert_eq!(document.body["retraction"]["reason"], "Untrue.");
         let json = document.body.to_string();
         assert!(!json.contains("first") && !json.contains("second") && !json.contains("Why."));
+    }
+
+    #[test]
+    fn what_was_taken_back_stays_taken_back_when_it_is_put_away() {
+        let reason = "Untrue.".to_owned();
+        let retracted = NewsEvent::Retracted(ArticleRetracted { category: sports(), reason });
+        let document = view_after(vec![published(), retracted, archived()]).expect("a document");
+        assert_eq!((document.listed_at, document.version), (None, Version::new(3)));
+        assert_eq!(document.body["status"], "retracted");
+        assert_eq!(document.body["retraction"]["reason"], "Untrue.");
     }
 }

@@ -1,24 +1,33 @@
-//! Queries over gRPC, answered from the views alone: PostgreSQL and RabbitMQ may be down.
+//! Queries over gRPC. Lists, articles and users are answered from the views alone: PostgreSQL and
+//! RabbitMQ may be down. Only what an article was is asked of the log itself (`crate::history`).
 
+mod articles;
+mod past;
+mod users;
+
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use events::{Category, Chain, Dependency, EventReader, Partition, Position};
+use events::news::Viewer;
+use events::personal::Keyring;
+use events::{Category, Chain, Dependency, EventReader, Position, UserId};
 use proto::conventions::{Need, liveness, readiness};
-use proto::v1::article_answer::Answer;
 use proto::v1::queries_server::{self, QueriesServer};
 use proto::v1::{
-    self, ArticleAnswer, ArticlePage, GetArticleRequest, GetUserRequest, ListArticlesRequest,
+    self, ArticleAnswer, ArticlePage, GetArticleRequest, GetHistoryRequest, GetUserRequest,
+    HistoryAnswer, ListArticlesRequest, ListUsersRequest, UserPage,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::view_store::{ListFilter, ListPlace, Unavailable, View, ViewState, ViewStore};
+use crate::view_store::{ListPlace, Unavailable, View, ViewState, ViewStore};
 
 /// How long a query waits for its `min_position`.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,19 +39,26 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 pub struct Queries {
     store: Arc<dyn ViewStore>,
     log: Arc<dyn EventReader>,
+    keyring: Keyring,
+    /// Turns of those who put a ledger together.
+    ledgers: Arc<Semaphore>,
     categories: Arc<[Category]>,
 }
 
 impl Queries {
-    /// Queries against this store. The log is only asked where a waiting reader could be told
-    /// sooner that there is nothing to wait for.
+    /// Queries against this store. The log is asked for what an article was, and where a waiting
+    /// reader could be told sooner that there is nothing to wait for. The keyring opens what says
+    /// who somebody is, just before it is answered.
     #[must_use]
     pub fn new(
         store: Arc<dyn ViewStore>,
         log: Arc<dyn EventReader>,
+        keyring: Keyring,
         categories: &[Category],
     ) -> Self {
-        Self { store, log, categories: categories.into() }
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let ledgers = Arc::new(Semaphore::new(cores));
+        Self { store, log, keyring, ledgers, categories: categories.into() }
     }
 
     /// The gRPC service, and the health checks over plain HTTP on the same port.
@@ -59,15 +75,14 @@ impl Queries {
             .route("/health/ready", ready)
     }
 
-    fn articles(&self, category: &str) -> Result<View, Status> {
-        let known = self.categories.iter().find(|known| known.as_str() == category);
-        known
-            .map(|category| View::of(Partition::News(category.clone())))
-            .ok_or_else(|| Status::not_found("this query-stack does not serve the category"))
+    fn category(&self, name: &str) -> Result<&Category, Status> {
+        let known = self.categories.iter().find(|known| known.as_str() == name);
+        known.ok_or_else(|| Status::not_found("this query-stack does not serve the category"))
     }
 
     /// The state of a view that has everything of its partition up to `min`.
-    async fn state(&self, view: &View, min: Position) -> Result<ViewState, Status> {
+    async fn state(&self, view: &View, min: i64) -> Result<ViewState, Status> {
+        let min = Position::new(min);
         let deadline = Instant::now() + PATIENCE;
         let mut needed = None;
         loop {
@@ -99,18 +114,25 @@ impl Queries {
         }
     }
 
-    async fn document(&self, view: &View, id: &str, min: i64) -> Result<Value, Status> {
-        let id = Uuid::parse_str(id).map_err(|_| Status::not_found("no such id"))?;
-        let state = self.state(view, Position::new(min)).await?;
+    /// The body of a document, if the view has it.
+    async fn body(&self, view: &View, id: Uuid, min: i64) -> Result<Option<Value>, Status> {
+        let state = self.state(view, min).await?;
         let found = self.store.documents(view, state.live.generation, &[id]).await;
-        let document = found.map_err(unavailable)?.pop();
-        document.map(|document| document.body).ok_or_else(|| Status::not_found("not in the view"))
+        Ok(found.map_err(unavailable)?.pop().map(|document| document.body))
     }
 }
 
 fn unavailable(error: Unavailable) -> Status {
     tracing::warn!(error = %Chain(&error), "a query failed");
     Status::unavailable("the view store does not answer")
+}
+
+fn nothing() -> Status {
+    Status::not_found("there is no such thing, or not for everybody")
+}
+
+fn malformed() -> Status {
+    Status::invalid_argument("a part of the request cannot be read")
 }
 
 /// A message from the body of a document: their fields have the same names.
@@ -121,58 +143,71 @@ fn read<T: DeserializeOwned>(body: Value) -> Result<T, Status> {
     })
 }
 
+/// A text that is no id names nothing.
+fn id(text: &str) -> Result<Uuid, Status> {
+    Uuid::parse_str(text).map_err(|_| nothing())
+}
+
+fn viewer(viewer: Option<v1::Viewer>) -> Result<Option<Viewer>, Status> {
+    let read = |viewer: v1::Viewer| {
+        let user_id = UserId(viewer.user_id.parse().map_err(|_| malformed())?);
+        Ok(Viewer { user_id, editor: viewer.editor })
+    };
+    viewer.map(read).transpose()
+}
+
+fn place(after: Option<&v1::ListPlace>) -> Result<Option<ListPlace>, Status> {
+    let read = |after: &v1::ListPlace| {
+        let listed_at = after.listed_at.parse().map_err(|_| malformed())?;
+        let id = after.id.parse().map_err(|_| malformed())?;
+        Ok(ListPlace { listed_at, id })
+    };
+    after.map(read).transpose()
+}
+
+fn at_most(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
 #[tonic::async_trait]
 impl queries_server::Queries for Queries {
     async fn list_articles(
         &self,
         request: Request<ListArticlesRequest>,
     ) -> Result<Response<ArticlePage>, Status> {
-        let request = request.into_inner();
-        let view = self.articles(&request.category)?;
-        let state = self.state(&view, Position::new(request.min_position)).await?;
-        let filter = filter(&request)?;
-        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-        let documents = self.store.list(&view, state.live.generation, &filter, limit).await;
-        let items = documents.map_err(unavailable)?.into_iter().map(|found| read(found.body));
-        let items = items.collect::<Result<_, _>>()?;
-        Ok(Response::new(ArticlePage { items, position: state.live.position.get() }))
+        self.articles(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_article(
         &self,
         request: Request<GetArticleRequest>,
     ) -> Result<Response<ArticleAnswer>, Status> {
-        let GetArticleRequest { category, id, min_position } = request.into_inner();
-        let view = self.articles(&category)?;
-        let mut body = self.document(&view, &id, min_position).await?;
-        let answer = match body.get_mut("retraction") {
-            Some(retraction) => Answer::Retracted(read(retraction.take())?),
-            None => Answer::Published(read(body)?),
-        };
-        Ok(Response::new(ArticleAnswer { answer: Some(answer) }))
+        let answer = Some(self.article(request.into_inner()).await?);
+        Ok(Response::new(ArticleAnswer { answer }))
+    }
+
+    async fn get_history(
+        &self,
+        request: Request<GetHistoryRequest>,
+    ) -> Result<Response<HistoryAnswer>, Status> {
+        let answer = Some(self.history(request.into_inner()).await?);
+        Ok(Response::new(HistoryAnswer { answer }))
     }
 
     async fn get_user(
         &self,
         request: Request<GetUserRequest>,
     ) -> Result<Response<v1::User>, Status> {
-        let GetUserRequest { id, min_position } = request.into_inner();
-        let view = View::of(Partition::Users);
-        Ok(Response::new(read(self.document(&view, &id, min_position).await?)?))
+        self.user(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<ListUsersRequest>,
+    ) -> Result<Response<UserPage>, Status> {
+        self.users(request.into_inner()).await.map(Response::new)
     }
 }
 
-fn filter(request: &ListArticlesRequest) -> Result<ListFilter, Status> {
-    let malformed = |_| Status::invalid_argument("malformed place or author");
-    let place = |after: &v1::ListPlace| {
-        let listed_at = after.published_at.parse().map_err(|_| malformed(()))?;
-        let id = Uuid::parse_str(&after.id).map_err(|_| malformed(()))?;
-        Ok::<_, Status>(ListPlace { listed_at, id })
-    };
-    let author = |id: &String| Uuid::parse_str(id).map_err(|_| malformed(()));
-    Ok(ListFilter {
-        tag: request.tag.clone(),
-        author_id: request.author_id.as_ref().map(author).transpose()?,
-        after: request.after.as_ref().map(place).transpose()?,
-    })
-}
+#[cfg(test)]
+mod tests;

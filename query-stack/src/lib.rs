@@ -5,7 +5,9 @@
 //! away and built again at any time (`rebuild`), and checked (`verify`).
 
 pub mod articles;
+pub mod desk;
 mod grpc;
+mod history;
 mod projection;
 mod projector;
 mod rebuild;

@@ -4,11 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use events::bus::Queue;
-use events::{BoxError, Category, LogError, Partition, Position, RecordedEvent};
+use events::news::NewsEvent;
+use events::{
+    BoxError, Category, DomainEvent, LogError, Partition, Position, RecordedEvent, Stamp,
+};
 use uuid::Uuid;
 
-use crate::view_store::{ApplyError, Checkpoint, Document, Slot, Unavailable, View, ViewStore};
-use crate::{articles, users};
+use crate::view_store::{
+    ApplyError, Checkpoint, Document, Projection, Slot, Unavailable, View, ViewStore,
+};
+use crate::{articles, desk, users};
+
+/// The document of an aggregate after an event; `None`: there is none.
+type Project = fn(Option<Document>, DomainEvent, Stamp) -> Result<Option<Document>, BoxError>;
 
 /// Why a view could not be advanced.
 #[derive(Debug, thiserror::Error)]
@@ -41,18 +49,46 @@ impl From<ApplyError> for ProjectError {
     }
 }
 
-/// The views of a portal with these categories: the articles of each, and the users.
+/// The views of a portal with these categories: the articles of each, for the public and for the
+/// newsroom, and the users.
 #[must_use]
 pub fn views(categories: &[Category]) -> Vec<View> {
-    let news = categories.iter().cloned().map(Partition::News);
-    news.chain([Partition::Users]).map(View::of).collect()
+    let news = categories
+        .iter()
+        .flat_map(|category| [View::articles(category.clone()), View::desk(category.clone())]);
+    news.chain([View::users()]).collect()
 }
 
 impl View {
-    /// The view that is kept of a partition.
+    /// The articles of a category as the public sees them.
     #[must_use]
-    pub fn of(partition: Partition) -> Self {
-        Self { projection: Queue::of(&partition).projection, partition }
+    pub const fn articles(category: Category) -> Self {
+        Self { projection: Projection::Articles, partition: Partition::News(category) }
+    }
+
+    /// The articles of a category as the newsroom knows them.
+    #[must_use]
+    pub const fn desk(category: Category) -> Self {
+        Self { projection: Projection::Desk, partition: Partition::News(category) }
+    }
+
+    /// The users.
+    #[must_use]
+    pub const fn users() -> Self {
+        Self { projection: Projection::Users, partition: Partition::Users }
+    }
+
+    /// What brings it the events.
+    pub(crate) fn queue(&self) -> Queue {
+        Queue { projection: self.projection.as_str(), partition: self.partition.clone() }
+    }
+
+    fn project(&self) -> Project {
+        match self.projection {
+            Projection::Articles => articles::project,
+            Projection::Desk => desk::project,
+            Projection::Users => users::project,
+        }
     }
 }
 
@@ -62,14 +98,11 @@ impl View {
 /// # Errors
 /// [`ProjectError::Poison`] names the event that cannot be taken.
 pub(crate) fn fold(
-    partition: &Partition,
+    view: &View,
     mut documents: HashMap<Uuid, Document>,
     events: &[RecordedEvent],
 ) -> Result<Vec<Document>, ProjectError> {
-    let project = match partition {
-        Partition::News(_) => articles::project,
-        Partition::Users => users::project,
-    };
+    let project = view.project();
     let mut changed = HashMap::new();
     for recorded in events {
         let poison = |source| ProjectError::Poison { position: recorded.position, source };
@@ -79,16 +112,23 @@ pub(crate) fn fold(
             changed.insert(stamp.id, newer.clone());
             continue;
         }
-        if let Some(older) = before.as_ref().filter(|known| known.version.next() != stamp.version) {
+        let event = recorded.decode().map_err(|error| poison(error.into()))?;
+        let older = before.as_ref().filter(|known| known.version.next() != stamp.version);
+        if let Some(older) = older.filter(|_| !stands_alone(&event)) {
             let gap = format!("version {} follows {}", stamp.version, older.version);
             return Err(poison(gap.into()));
         }
-        let event = recorded.decode().map_err(|error| poison(error.into()))?;
         if let Some(after) = project(before, event, stamp).map_err(poison)? {
             changed.insert(stamp.id, after);
         }
     }
     Ok(changed.into_values().collect())
+}
+
+/// An article that comes back to a category brings all of itself: what happened to it elsewhere
+/// is not in this partition, so that its version here may leap.
+fn stands_alone(event: &DomainEvent) -> bool {
+    matches!(event, DomainEvent::News(NewsEvent::MovedIn(_)))
 }
 
 /// Writes one generation of one view.
@@ -113,7 +153,7 @@ impl ViewWriter {
         ids.dedup();
         let known = self.store.documents(&self.view, from.generation, &ids).await?;
         let known = known.into_iter().map(|document| (document.id, document)).collect();
-        let changed = fold(&self.view.partition, known, events)?;
+        let changed = fold(&self.view, known, events)?;
         self.store.apply(&self.view, self.slot, from, last.position, &changed).await?;
         Ok(Checkpoint { position: last.position, ..from })
     }
@@ -158,7 +198,7 @@ mod tests {
     #[test]
     fn a_batch_becomes_one_document_per_stream() {
         let events = [event(user(), 1, "A"), event(user(), 2, "B"), event(user(), 3, "C")];
-        let changed = fold(&Partition::Users, HashMap::new(), &events).expect("a fold");
+        let changed = fold(&View::users(), HashMap::new(), &events).expect("a fold");
         assert_eq!(changed.len(), 1);
         assert_eq!((&changed[0].body["name"], changed[0].version), (&"C".into(), Version::new(3)));
     }
@@ -167,20 +207,61 @@ mod tests {
     fn an_event_that_comes_again_or_late_changes_nothing() {
         let (first, second) = (event(user(), 1, "A"), event(user(), 2, "B"));
         let both = [first.clone(), second.clone()];
-        let view = fold(&Partition::Users, HashMap::new(), &both).expect("a fold");
-        let again = fold(&Partition::Users, known(view.clone()), &[second, first]).expect("a fold");
+        let view = fold(&View::users(), HashMap::new(), &both).expect("a fold");
+        let again = fold(&View::users(), known(view.clone()), &[second, first]).expect("a fold");
         assert_eq!(again, view);
     }
 
     #[test]
     fn a_missing_version_and_an_unreadable_event_are_named_by_position() {
-        let first = fold(&Partition::Users, HashMap::new(), &[event(user(), 1, "A")]);
-        let gap = fold(&Partition::Users, known(first.expect("a fold")), &[event(user(), 3, "C")]);
+        let first = fold(&View::users(), HashMap::new(), &[event(user(), 1, "A")]);
+        let gap = fold(&View::users(), known(first.expect("a fold")), &[event(user(), 3, "C")]);
         let position = Position::new(3);
         assert!(matches!(gap, Err(ProjectError::Poison { position: at, .. }) if at == position));
         let mut unreadable = event(user(), 1, "A");
         unreadable.event_type = "user.exploded".to_owned();
-        let poison = fold(&Partition::Users, HashMap::new(), &[unreadable]);
+        let poison = fold(&View::users(), HashMap::new(), &[unreadable]);
         assert!(matches!(poison, Err(ProjectError::Poison { .. })));
+    }
+
+    fn sports() -> Category {
+        "sports".parse().expect("a category")
+    }
+
+    fn of_article(version: i64, event_type: &str, data: &str) -> RecordedEvent {
+        let (event_type, partition) = (event_type.to_owned(), Partition::News(sports()));
+        let data = RawValue::from_string(data.to_owned()).expect("JSON");
+        RecordedEvent { event_type, partition, data, ..event(user(), version, "") }
+    }
+
+    #[test]
+    fn an_article_that_comes_back_may_leap_over_what_happened_elsewhere() {
+        let moved_in = r#"{"category":"sports","from":"politics","status":"published","title":"T",
+            "content":"C","created_at":"2026-11-21T07:00:00.000Z","corrections":[],
+            "published_at":"2026-11-21T07:00:00.000Z"}"#;
+        let moved_out = r#"{"category":"sports","to":"politics"}"#;
+        let published = r#"{"category":"sports","title":"T","content":"C"}"#;
+        let events = [
+            of_article(1, "news.article_published", published),
+            of_article(2, "news.article_moved_out", moved_out),
+            of_article(9, "news.article_moved_in", moved_in),
+        ];
+        for view in [View::articles(sports()), View::desk(sports())] {
+            let there = fold(&view, HashMap::new(), &events[..2]).expect("a fold");
+            let back = fold(&view, known(there), &events[2..]).expect("a fold");
+            assert_eq!(back[0].version, Version::new(9));
+            assert_eq!(fold(&view, HashMap::new(), &events).expect("a fold"), back);
+        }
+        let view = View::articles(sports());
+        let leap = [events[0].clone(), of_article(3, "news.article_moved_out", moved_out)];
+        assert!(fold(&view, HashMap::new(), &leap).is_err());
+    }
+
+    #[test]
+    fn each_queue_of_a_partition_feeds_a_view_and_each_view_has_one() {
+        let views = views(&[sports()]);
+        let queues: Vec<_> = views.iter().map(View::queue).collect();
+        let partitions = [Partition::News(sports()), Partition::Users];
+        assert_eq!(queues, partitions.iter().flat_map(Queue::of).collect::<Vec<_>>());
     }
 }

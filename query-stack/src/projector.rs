@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::bus::{BusError, EventSubscriber, Message, Queue};
+use events::bus::{BusError, EventSubscriber, Message};
 use events::{Backoff, Chain, EventReader};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -64,8 +64,7 @@ impl Projector {
     }
 
     async fn follow(&self) -> Result<Infallible, BusError> {
-        let queue = Queue::of(&self.writer.view.partition);
-        let mut subscription = self.bus.subscribe(&queue).await?;
+        let mut subscription = self.bus.subscribe(&self.writer.view.queue()).await?;
         loop {
             let Ok(received) = timeout(IDLE, subscription.receive()).await else {
                 if let Err(error) = self.catch_up().await {

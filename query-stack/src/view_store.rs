@@ -25,11 +25,37 @@ use uuid::Uuid;
 pub use self::mongodb::MongoViewStore;
 pub use self::sqlite::SqliteViewStore;
 
+/// What is kept of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Projection {
+    /// The articles as the public sees them.
+    Articles,
+    /// The articles as the newsroom knows them.
+    Desk,
+    /// The users.
+    Users,
+}
+
+impl Projection {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Articles, Self::Desk, Self::Users];
+
+    /// The name of its queues and collections, and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Articles => "articles",
+            Self::Desk => "desk",
+            Self::Users => "users",
+        }
+    }
+}
+
 /// Which view.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct View {
-    /// What is kept: `articles`, `users`.
-    pub projection: &'static str,
+    /// What is kept.
+    pub projection: Projection,
     /// Of which part of the log.
     pub partition: Partition,
 }
@@ -38,8 +64,8 @@ pub struct View {
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.partition {
-            Partition::News(category) => write!(f, "{}_{category}", self.projection),
-            Partition::Users => f.write_str(self.projection),
+            Partition::News(category) => write!(f, "{}_{category}", self.projection.as_str()),
+            Partition::Users => f.write_str(self.projection.as_str()),
         }
     }
 }
@@ -93,6 +119,8 @@ pub struct ListFilter {
     pub tag: Option<String>,
     /// Only those whose `body.author_id` is it.
     pub author_id: Option<Uuid>,
+    /// Only those whose `body.status` is it.
+    pub status: Option<String>,
     /// Only those after this place, in the order of the list.
     pub after: Option<ListPlace>,
 }

@@ -3,26 +3,27 @@
 
 mod append_only;
 mod appending;
-mod claims;
 mod commands;
-mod fixture;
+pub(crate) mod fixture;
 mod leading;
 mod model;
+mod obligations;
 mod ordering;
 mod postgres;
 mod reading;
 mod waking;
 
+/// Each promise, of the modules beside it, as a test of each adapter with a `Fixture` of its own.
 macro_rules! contract {
-    ($($module:ident { $($promise:ident)* })*) => {
-        mod postgres_log {
+    ($postgres:ident, $sqlite:ident: $($module:ident { $($promise:ident)* })*) => {
+        mod $postgres {
             $($(#[tokio::test(flavor = "multi_thread")] async fn $promise() {
                 let fixture = super::fixture::Fixture::postgres().await;
                 super::$module::$promise(&fixture).await;
                 fixture.remove().await;
             })*)*
         }
-        mod sqlite_log {
+        mod $sqlite {
             $($(#[tokio::test(flavor = "multi_thread")] async fn $promise() {
                 let fixture = super::fixture::Fixture::sqlite().await;
                 super::$module::$promise(&fixture).await;
@@ -32,7 +33,9 @@ macro_rules! contract {
     };
 }
 
-contract! {
+pub(crate) use contract;
+
+contract! { postgres_log, sqlite_log:
     appending {
         a_stream_begins_at_version_one_and_goes_on_from_its_last_event
         an_append_at_a_wrong_version_is_a_conflict_and_records_nothing
@@ -72,11 +75,14 @@ contract! {
     }
     leading {
         there_is_one_leader_and_the_next_goes_on_at_its_checkpoint
+        different_tasks_are_led_at_the_same_time_and_each_by_one_only
     }
-    claims {
-        an_address_is_taken_whatever_its_letter_case
-        of_many_who_claim_an_address_at_once_exactly_one_gets_it
-        a_fresh_claim_is_kept_and_an_abandoned_one_goes_to_exactly_one_other
-        an_old_claim_of_a_registered_user_is_kept
+    obligations {
+        an_open_schedule_is_told_with_its_time_until_it_is_withdrawn_or_carried_out
+        of_several_schedules_only_the_newest_is_told
+        a_schedule_outlives_a_move_to_another_category
+        an_erased_user_is_told_until_the_key_is_gone
+        drafts_of_an_erased_author_are_told_until_they_are_archived_or_published
+        what_was_asked_for_up_to_a_position_is_left_out_after_it
     }
 }

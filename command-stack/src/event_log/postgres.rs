@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::writer::Writer;
 use super::append_queue::AppendQueue;
 use super::stored::{self, StoredCommand, StoredEvent, first_answer, log_error, recorded};
-use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership};
+use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, Obligation, Task};
 
 /// For reading, and one that listens. Who appends and who leads have one of their own.
 const CONNECTIONS: u32 = 10;
@@ -29,8 +29,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer idle, a connection is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// Whoever holds this session lock is the relay. Any constant that nobody else uses.
+/// Whoever holds the session lock does the task. Any constants that nobody else uses.
 const RELAY_LOCK: i64 = 7_310_275;
+const AGENDA_LOCK: i64 = 7_310_276;
 
 macro_rules! select_events {
     ($rest:literal) => {
@@ -87,7 +88,7 @@ impl PostgresEventLog {
     /// # Errors
     /// When the database does not answer or does not let us in.
     pub async fn is_migrated(&self) -> Result<bool, LogError> {
-        let query = sqlx::query_scalar("SELECT to_regclass('relay_checkpoint') IS NOT NULL");
+        let query = sqlx::query_scalar("SELECT to_regclass('sign_in_attempts') IS NOT NULL");
         query.fetch_one(&self.pool).await.map_err(log_error)
     }
 
@@ -249,10 +250,30 @@ impl EventLog for PostgresEventLog {
         find_command(&self.pool, id).await
     }
 
-    async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, LogError> {
+    async fn obligations(&self, after: Position) -> Result<Vec<Obligation>, LogError> {
+        answered(async {
+            let mut transaction = self.pool.begin().await?;
+            // Few events oblige, and each is looked up by its stream: without this the planner
+            // may prefer to read the whole log once.
+            let plan = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+            sqlx::raw_sql(plan).execute(&mut *transaction).await?;
+            let query = sqlx::query_as(stored::OBLIGATIONS).bind(after.get());
+            let rows = query.fetch_all(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(rows)
+        })
+        .await
+        .map(stored::obligations)
+    }
+
+    async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError> {
+        let lock = match task {
+            Task::Relay => RELAY_LOCK,
+            Task::Agenda => AGENDA_LOCK,
+        };
         // Outside the pool: the lock lives as long as this connection and no longer.
         let mut connection = connect(&self.pool).await.map_err(log_error)?;
-        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(RELAY_LOCK);
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock);
         let leads: bool = answered(lock.fetch_one(&mut connection)).await?;
         Ok(leads.then(|| Box::new(PostgresLeadership(connection)) as Box<dyn Leadership>))
     }
@@ -262,6 +283,10 @@ struct PostgresLeadership(PgConnection);
 
 #[async_trait]
 impl Leadership for PostgresLeadership {
+    async fn confirm(&mut self) -> Result<(), LogError> {
+        answered(self.0.ping()).await
+    }
+
     async fn checkpoint(&mut self) -> Result<Position, LogError> {
         let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
         answered(query.fetch_one(&mut self.0)).await.map(Position::new)

@@ -19,7 +19,10 @@ use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
 use super::stored::{
     self, StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded,
 };
-use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, StreamAppend};
+use super::{
+    Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, Obligation, StreamAppend,
+    Task,
+};
 
 /// One writes, the others read.
 const CONNECTIONS: u32 = 4;
@@ -44,6 +47,7 @@ pub struct SqliteEventLog {
     queue: AppendQueue,
     appended: watch::Sender<()>,
     relay: Arc<Semaphore>,
+    agenda: Arc<Semaphore>,
 }
 
 impl SqliteEventLog {
@@ -57,7 +61,9 @@ impl SqliteEventLog {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
+            .busy_timeout(BUSY_TIMEOUT)
+            // What is deleted beside the log (keys) is overwritten, not only unlinked.
+            .pragma("secure_delete", "ON");
         let pool =
             SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         // Under the write lock: sqlx takes none on SQLite, and two processes may open a new file.
@@ -65,8 +71,8 @@ impl SqliteEventLog {
         MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
         transaction.commit().await?;
         let queue = AppendQueue::new(Arc::new(pool.clone()));
-        let relay = Arc::new(Semaphore::new(1));
-        Ok(Self { pool, queue, appended: watch::channel(()).0, relay })
+        let (relay, agenda) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
+        Ok(Self { pool, queue, appended: watch::channel(()).0, relay, agenda })
     }
 
     /// The connections, for what else is kept beside the log.
@@ -285,8 +291,17 @@ impl EventLog for SqliteEventLog {
         row.map(first_answer).transpose()
     }
 
-    async fn lead(&self) -> Result<Option<Box<dyn Leadership>>, LogError> {
-        let Ok(turn) = Arc::clone(&self.relay).try_acquire_owned() else { return Ok(None) };
+    async fn obligations(&self, after: Position) -> Result<Vec<Obligation>, LogError> {
+        let query = sqlx::query_as(stored::OBLIGATIONS).bind(after.get());
+        Ok(stored::obligations(query.fetch_all(&self.pool).await.map_err(log_error)?))
+    }
+
+    async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError> {
+        let turns = match task {
+            Task::Relay => &self.relay,
+            Task::Agenda => &self.agenda,
+        };
+        let Ok(turn) = Arc::clone(turns).try_acquire_owned() else { return Ok(None) };
         Ok(Some(Box::new(SqliteLeadership { pool: self.pool.clone(), _turn: turn })))
     }
 }
@@ -299,6 +314,10 @@ struct SqliteLeadership {
 
 #[async_trait]
 impl Leadership for SqliteLeadership {
+    async fn confirm(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+
     async fn checkpoint(&mut self) -> Result<Position, LogError> {
         let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
         query.fetch_one(&self.pool).await.map(Position::new).map_err(log_error)

@@ -1,11 +1,14 @@
 //! What both databases have in common: a row of `events`, and which of their errors mean what.
 
-use events::{BoxError, LogError, Metadata, Position, RecordedEvent, StreamId, Timestamp, Version};
+use events::{
+    ArticleId, BoxError, LogError, Metadata, Position, RecordedEvent, StreamId, Timestamp, UserId,
+    Version,
+};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::FirstAnswer;
 use super::append_queue::BatchError;
+use super::{Duty, FirstAnswer, Obligation};
 
 /// A row of `events` as the adapters select it.
 #[derive(sqlx::FromRow)]
@@ -38,6 +41,67 @@ pub(super) const MISSING_POSITIONS: &str = "SELECT 'position ' || (before + 1) |
 pub(super) const BROKEN_STREAMS: &str = "SELECT 'stream ' || stream_id || ' lacks a version' \
      FROM events GROUP BY stream_id HAVING min(version) <> 1 OR max(version) <> count(*) \
      ORDER BY stream_id LIMIT 10";
+
+/// A row of [`OBLIGATIONS`].
+#[derive(sqlx::FromRow)]
+pub(super) struct StoredObligation {
+    duty: String,
+    position: i64,
+    stream_id: String,
+    planned: Option<String>,
+}
+
+/// Each part begins at events of one type, which have a partial index, and asks whether a later
+/// event of the stream has done with it.
+pub(super) const OBLIGATIONS: &str = "\
+    SELECT 'publish' AS duty, asked.position, asked.stream_id, \
+           asked.data ->> 'publish_at' AS planned \
+    FROM events AS asked \
+    WHERE asked.event_type = 'news.article_scheduled' AND asked.position > $1 \
+      AND NOT EXISTS (SELECT 1 FROM events AS done \
+        WHERE done.stream_id = asked.stream_id AND done.version > asked.version \
+          AND done.event_type IN ('news.article_scheduled', 'news.article_unscheduled', \
+                                  'news.article_published')) \
+    UNION ALL \
+    SELECT 'forget', asked.position, asked.stream_id, NULL FROM events AS asked \
+    WHERE asked.event_type = 'user.erased' AND asked.position > $1 \
+      AND (EXISTS (SELECT 1 FROM user_keys WHERE user_id = substr(asked.stream_id, 6)) \
+        OR EXISTS (SELECT 1 FROM email_claims WHERE user_id = substr(asked.stream_id, 6))) \
+    UNION ALL \
+    SELECT 'archive', asked.position, draft.stream_id, NULL FROM events AS asked \
+    JOIN events AS draft ON draft.event_type = 'news.article_drafted' \
+      AND draft.data ->> 'author_id' = substr(asked.stream_id, 6) \
+    WHERE asked.event_type = 'user.erased' AND asked.position > $1 \
+      AND NOT EXISTS (SELECT 1 FROM events AS done \
+        WHERE done.stream_id = draft.stream_id \
+          AND done.event_type IN ('news.article_published', 'news.article_archived'))";
+
+impl StoredObligation {
+    fn obligation(self) -> Result<Obligation, BoxError> {
+        let id = StreamId::from(self.stream_id).aggregate_id()?;
+        let what = match (self.duty.as_str(), self.planned) {
+            ("publish", Some(planned)) => {
+                Duty::Publish { article: ArticleId(id), planned: planned.parse()? }
+            }
+            ("forget", _) => Duty::Forget { user: UserId(id) },
+            ("archive", _) => Duty::Archive { article: ArticleId(id) },
+            _ => return Err("an obligation without a time".into()),
+        };
+        Ok(Obligation { position: Position::new(self.position), what })
+    }
+}
+
+pub(super) fn obligations(rows: Vec<StoredObligation>) -> Vec<Obligation> {
+    // One that cannot be read must not keep the others from being done.
+    let readable = |row: StoredObligation| match row.obligation() {
+        Ok(obligation) => Some(obligation),
+        Err(error) => {
+            tracing::error!(%error, "an obligation cannot be read");
+            None
+        }
+    };
+    rows.into_iter().filter_map(readable).collect()
+}
 
 impl StoredEvent {
     fn recorded(self) -> Result<RecordedEvent, BoxError> {

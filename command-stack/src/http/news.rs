@@ -1,4 +1,4 @@
-//! `/v1/news`: publish, draft, change, retract.
+//! `/v1/news`: begin an article, and lead it through its life.
 
 use axum::Router;
 use axum::extract::State;
@@ -7,23 +7,29 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{post, put};
 use events::news::{Article, ArticleText};
-use events::{ArticleId, Category};
+use events::personal::PersonalText;
+use events::{ArticleId, Category, Timestamp, UserId};
 use proto::conventions::Address;
 use proto::{FieldError, Problem};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Command, Commands, Id, answer, changed, explain};
-use crate::command_handler::Target;
-use crate::news::{Change, NewsCommand, NewsError};
+use super::{Command, Commands, Id, answer, explain};
+use crate::command_handler::{Handled, Target};
+use crate::news::{Begin, Change, NewsCommand, NewsError};
 
 pub(super) fn routes() -> Router<Commands> {
     Router::new()
         .route("/v1/news/{category}", post(begin))
         .route("/v1/news/{category}/{id}", put(change_text))
-        .route("/v1/news/{category}/{id}/publish", post(publish_draft))
+        .route("/v1/news/{category}/{id}/publish", post(publish))
+        .route("/v1/news/{category}/{id}/schedule", post(schedule))
+        .route("/v1/news/{category}/{id}/unschedule", post(unschedule))
+        .route("/v1/news/{category}/{id}/embargo", post(embargo))
         .route("/v1/news/{category}/{id}/retract", post(retract))
+        .route("/v1/news/{category}/{id}/archive", post(archive))
+        .route("/v1/news/{category}/{id}/move", post(move_to))
 }
 
 /// The body of `POST /v1/news/{category}`, and of a line that is imported.
@@ -44,6 +50,10 @@ pub struct NewArticle {
     pub byline: Option<String>,
     /// Published when absent.
     pub status: Option<NewStatus>,
+    /// Published then, and not at once.
+    pub publish_at: Option<Timestamp>,
+    /// Not seen outside the newsroom before.
+    pub embargo_until: Option<Timestamp>,
 }
 
 /// How an article begins.
@@ -79,22 +89,57 @@ struct Reason {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Plan {
+    publish_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Embargo {
+    /// Must be given: only an explicit `null` lifts an embargo.
+    #[serde(deserialize_with = "given")]
+    until: Option<Timestamp>,
+}
+
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Destination {
+    category: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// The command that this body asks for.
-///
-/// # Errors
-/// Every field that is not as API.md wants it.
-pub fn parse_article(
-    category: Category,
-    article: NewArticle,
-) -> Result<NewsCommand, Vec<FieldError>> {
-    let NewArticle { title, content, summary, tags, byline, status } = article;
-    let text = text(title, content, summary, tags, byline)?;
-    Ok(match status.unwrap_or_default() {
-        NewStatus::Published => NewsCommand::PublishArticle { category, text, author_id: None },
-        NewStatus::Draft => NewsCommand::DraftArticle { category, text, author_id: None },
-    })
+impl NewArticle {
+    /// The command that this body asks for. The byline is left as it is written.
+    ///
+    /// # Errors
+    /// Every field that is not as API.md wants it.
+    pub fn command(
+        self,
+        category: Category,
+        author_id: Option<UserId>,
+    ) -> Result<NewsCommand, Vec<FieldError>> {
+        let Self { title, content, summary, tags, byline, status, publish_at, embargo_until } =
+            self;
+        let text = text(title, content, summary, tags, byline);
+        let begin = match (status, publish_at) {
+            (Some(NewStatus::Draft), None) => Begin::Draft,
+            (None | Some(NewStatus::Published), None) => Begin::Publish,
+            (None | Some(NewStatus::Published), Some(at)) => Begin::Schedule(at),
+            (Some(NewStatus::Draft), Some(_)) => {
+                let detail = "a draft has no time of publication: leave the status out";
+                let error = FieldError::new("/publish_at", detail);
+                return Err([text.err().unwrap_or_default(), vec![error]].concat());
+            }
+        };
+        Ok(NewsCommand::Begin { category, text: text?, author_id, begin, embargo_until })
+    }
 }
 
 fn text(
@@ -119,6 +164,7 @@ fn text(
         check(&mut errors, &format!("/tags/{number}"), tag, 1..=50);
     }
     if errors.is_empty() {
+        let byline = byline.map(PersonalText::Plain);
         Ok(ArticleText { title, summary, content, tags, byline })
     } else {
         Err(errors)
@@ -148,13 +194,17 @@ async fn begin(
     command: Command<NewArticle>,
 ) -> Result<Response, Problem> {
     let category = commands.category(&category)?;
-    let wanted = parse_article(category, command.body).map_err(Problem::invalid)?;
+    let author = command.context.caller.user_id();
+    let mut wanted = command.body.command(category, author).map_err(Problem::invalid)?;
+    if let NewsCommand::Begin { text, .. } = &mut wanted {
+        commands.seal_byline(&mut text.byline, author, &command.context).await?;
+    }
     let target = Target::New(Uuid::now_v7());
     let handled = commands.handler.handle::<Article>(target, &wanted, &command.context).await;
-    let handled = handled.map_err(|error| explain(error, refused))?;
-    let article = &handled.aggregate;
-    let mut response = answer(StatusCode::CREATED, article.version, handled.position, article);
-    if let Ok(location) = HeaderValue::from_str(&address(&article.category, article.id)) {
+    let handled = handled.map_err(|error| explain(error, refused_beginning))?;
+    let location = address(&handled.aggregate.category, handled.aggregate.id);
+    let mut response = shown(&commands, StatusCode::CREATED, handled).await;
+    if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
@@ -162,6 +212,14 @@ async fn begin(
 
 fn address(category: &Category, id: ArticleId) -> String {
     format!("/v1/news/{category}/{id}")
+}
+
+/// The answer to a command: the article with its byline as it is printed.
+async fn shown(commands: &Commands, status: StatusCode, handled: Handled<Article>) -> Response {
+    let mut article = handled.aggregate;
+    let keys = commands.keyring.keys_for(&article.text.byline).await;
+    article.text.open_byline(&keys);
+    answer(status, article.version, handled.position, &article)
 }
 
 async fn change_text(
@@ -172,8 +230,8 @@ async fn change_text(
 ) -> Result<Response, Problem> {
     let body = &mut command.body;
     let mut errors = Vec::new();
-    let note = body.correction_note.take();
-    if let Some(note) = &note {
+    let correction_note = body.correction_note.take();
+    if let Some(note) = &correction_note {
         check(&mut errors, "/correction_note", note, 1..=500);
     }
     let parsed = text(
@@ -183,23 +241,53 @@ async fn change_text(
         body.tags.take(),
         body.byline.take(),
     );
-    match parsed {
-        Ok(text) if errors.is_empty() => {
-            let what = Change::Text { text, correction_note: note };
-            change(&commands, &category, id, what, &command).await
-        }
-        Ok(_) => Err(Problem::invalid(errors)),
-        Err(more) => Err(Problem::invalid([more, errors].concat())),
+    let mut text = match parsed {
+        Ok(text) if errors.is_empty() => text,
+        Ok(_) => return Err(Problem::invalid(errors)),
+        Err(more) => return Err(Problem::invalid([more, errors].concat())),
+    };
+    if text.byline.is_some() {
+        commands.seal_new_byline(id, &mut text.byline, &command.context).await?;
     }
+    change(&commands, &category, id, Change::Text { text, correction_note }, &command).await
 }
 
-async fn publish_draft(
+async fn publish(
     State(commands): State<Commands>,
     Address((category, _)): Address<(String, String)>,
     Id(id): Id,
     command: Command<Nothing>,
 ) -> Result<Response, Problem> {
-    change(&commands, &category, id, Change::PublishDraft, &command).await
+    change(&commands, &category, id, Change::Publish, &command).await
+}
+
+async fn schedule(
+    State(commands): State<Commands>,
+    Address((category, _)): Address<(String, String)>,
+    Id(id): Id,
+    command: Command<Plan>,
+) -> Result<Response, Problem> {
+    let publish_at = command.body.publish_at;
+    change(&commands, &category, id, Change::Schedule { publish_at }, &command).await
+}
+
+async fn unschedule(
+    State(commands): State<Commands>,
+    Address((category, _)): Address<(String, String)>,
+    Id(id): Id,
+    command: Command<Nothing>,
+) -> Result<Response, Problem> {
+    change(&commands, &category, id, Change::Unschedule, &command).await
+}
+
+async fn embargo(
+    State(commands): State<Commands>,
+    Address((category, _)): Address<(String, String)>,
+    Id(id): Id,
+    command: Command<Embargo>,
+) -> Result<Response, Problem> {
+    let until = command.body.until;
+    change(&commands, &category, id, Change::Embargo { until }, &command).await
 }
 
 async fn retract(
@@ -217,6 +305,29 @@ async fn retract(
     change(&commands, &category, id, Change::Retract { reason }, &command).await
 }
 
+async fn archive(
+    State(commands): State<Commands>,
+    Address((category, _)): Address<(String, String)>,
+    Id(id): Id,
+    command: Command<Nothing>,
+) -> Result<Response, Problem> {
+    change(&commands, &category, id, Change::Archive, &command).await
+}
+
+async fn move_to(
+    State(commands): State<Commands>,
+    Address((category, _)): Address<(String, String)>,
+    Id(id): Id,
+    command: Command<Destination>,
+) -> Result<Response, Problem> {
+    let wanted = &command.body.category;
+    let known = commands.categories.iter().find(|known| known.as_str() == wanted);
+    let to = known.cloned().ok_or_else(|| {
+        Problem::invalid(vec![FieldError::new("/category", "there is no such category")])
+    })?;
+    change(&commands, &category, id, Change::Move { to }, &command).await
+}
+
 async fn change<T>(
     commands: &Commands,
     category: &str,
@@ -226,17 +337,29 @@ async fn change<T>(
 ) -> Result<Response, Problem> {
     let category = commands.category(category)?;
     let wanted = NewsCommand::Change { category, change };
-    let target = command.target(id)?;
+    let target = command.change_of(id);
     let handled = commands.handler.handle::<Article>(target, &wanted, &command.context).await;
-    handled.map(|handled| changed(&handled)).map_err(|error| explain(error, refused))
+    let handled = handled.map_err(|error| explain(error, refused))?;
+    Ok(shown(commands, StatusCode::OK, handled).await)
+}
+
+/// Here the end of an embargo has another name than where it is changed.
+fn refused_beginning(error: NewsError) -> Problem {
+    match error {
+        NewsError::EmbargoPast => {
+            Problem::invalid(vec![FieldError::new("/embargo_until", error.to_string())])
+        }
+        error => refused(error),
+    }
 }
 
 fn refused(error: NewsError) -> Problem {
+    let field = |pointer| Problem::invalid(vec![FieldError::new(pointer, error.to_string())]);
     match error {
         NewsError::NotFound => Problem::not_found(error.to_string()),
-        NewsError::MissingNote => {
-            Problem::invalid(vec![FieldError::new("/correction_note", error.to_string())])
-        }
+        NewsError::MissingNote => field("/correction_note"),
+        NewsError::PublishAtPast | NewsError::PublishAtUnderEmbargo { .. } => field("/publish_at"),
+        NewsError::EmbargoPast | NewsError::EmbargoBeyondSchedule { .. } => field("/until"),
         NewsError::Exists => {
             Problem::new(StatusCode::CONFLICT, "exists", "Exists already", error.to_string())
         }

@@ -1,4 +1,6 @@
-//! `/v1/users`: register, rename.
+//! `/v1/users`: register, change name, e-mail address, password and roles, erase.
+
+use std::collections::BTreeSet;
 
 use axum::Router;
 use axum::extract::State;
@@ -6,20 +8,32 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{post, put};
+use events::personal::{PersonalText, UserKey};
 use events::user::User;
-use events::{Chain, UserId};
+use events::{RecordedEvent, Role, UserId};
 use proto::{FieldError, Problem};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::news::check;
-use super::{Command, Commands, Id, answer, changed, digest, explain, explain_log};
+use super::sessions::{attempt, explain_hash};
+use super::{Command, Commands, Id, answer, explain, explain_log, no_content};
+use crate::accounts::{self, ClaimError, EmailDigest, NewAccount};
 use crate::command_handler::{CommandError, Handled, Target};
-use crate::credentials::{ClaimError, Credentials, HashError, claim, hash_password};
+use crate::passwords::{self, HashError};
 use crate::user::{UserCommand, UserError};
 
+/// Of users who exist.
 pub(super) fn routes() -> Router<Commands> {
-    Router::new().route("/v1/users", post(register)).route("/v1/users/{id}", put(rename))
+    Router::new()
+        .route("/v1/users/{id}", put(change_profile).delete(erase))
+        .route("/v1/users/{id}/password", post(change_password))
+        .route("/v1/users/{id}/roles", put(change_roles))
+}
+
+/// For everybody.
+pub(super) fn open_routes() -> Router<Commands> {
+    Router::new().route("/v1/users", post(register))
 }
 
 #[derive(Deserialize)]
@@ -35,11 +49,29 @@ struct NewUser {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewName {
+struct Profile {
     #[serde(default)]
     name: String,
     email: Option<String>,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    #[serde(default)]
+    password: String,
+    current_password: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Roles {
+    roles: BTreeSet<Role>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// One `@` with something on both sides, no spaces, at most 254 characters (RFC 5321, 4.5.3): more
 /// can only be known by sending a letter.
@@ -53,106 +85,200 @@ fn check_email(errors: &mut Vec<FieldError>, email: &str) {
     }
 }
 
+fn check_password(errors: &mut Vec<FieldError>, password: &str) {
+    check(errors, "/password", password, 8..=200);
+}
+
+fn all_good(errors: Vec<FieldError>) -> Result<(), Problem> {
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+}
+
 async fn register(
     State(commands): State<Commands>,
-    mut command: Command<NewUser>,
+    command: Command<NewUser>,
 ) -> Result<Response, Problem> {
     let NewUser { name, email, password } = command.body;
     let mut errors = Vec::new();
     check(&mut errors, "/name", &name, 1..=100);
     check_email(&mut errors, &email);
-    check(&mut errors, "/password", &password, 8..=200);
-    if !errors.is_empty() {
-        return Err(Problem::invalid(errors));
-    }
-    // What is kept of a request must not help to guess its password.
-    if let Some(key) = &mut command.context.key {
-        key.fingerprint = digest([b"register", name.as_bytes(), email.as_bytes(), b""]);
-    }
+    check_password(&mut errors, &password);
+    all_good(errors)?;
     // A repetition must not find the address taken by its own first time.
     let first = commands.handler.first_answer::<User>(&command.context).await;
     if let Some(first) = first.map_err(|error| explain(error, refused))? {
-        return Ok(created(&first));
+        return Ok(created(&commands, first).await);
     }
-    let user_id = UserId(Uuid::now_v7());
-    let password_hash = hash_password(password).await.map_err(explain_hash)?;
-    let credentials = Credentials { user_id, email, password_hash };
-    claim(&*commands.credentials, &commands.log, &credentials).await.map_err(
-        |error| match error {
-            ClaimError::EmailTaken => email_taken(),
-            ClaimError::Log(error) => explain_log(&error),
-        },
-    )?;
-    let (target, wanted) = (Target::New(user_id.0), UserCommand::RegisterUser { name });
-    let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
+    let (user, key) = (UserId(Uuid::now_v7()), UserKey::generate());
+    let key = key.map_err(|error| explain_hash(HashError::Failed(error)))?;
+    let password_hash = passwords::hash(password).await.map_err(explain_hash)?;
+    let wanted =
+        UserCommand::Register { name: key.seal(user, &name), email: key.seal(user, &email) };
+    let account = NewAccount { user, key, email: EmailDigest::of(&email), password_hash };
+    let opened =
+        accounts::open(&*commands.accounts, &commands.log, &account, commands.clock.now()).await;
+    opened.map_err(explain_claim)?;
+    let handled = commands.handler.handle::<User>(Target::New(user.0), &wanted, &command.context);
+    let handled = handled.await;
     // Certainly not registered: the address is free again at once.
-    if let Err(CommandError::Overloaded | CommandError::Refused(_)) = &handled {
-        let released = commands.credentials.release(user_id).await;
-        released.map_err(|error| explain_log(&error))?;
+    if let Err(CommandError::Overloaded | CommandError::Refused(_) | CommandError::InProgress) =
+        &handled
+    {
+        let destroyed = commands.accounts.destroy(user).await;
+        destroyed.map_err(|error| explain_log(&error))?;
     }
-    handled.map(|handled| created(&handled)).map_err(|error| explain(error, refused))
+    let handled = handled.map_err(|error| explain(error, refused))?;
+    Ok(created(&commands, handled).await)
 }
 
-fn explain_hash(error: HashError) -> Problem {
+fn explain_claim(error: ClaimError) -> Problem {
     match error {
-        HashError::Overloaded => Problem::unavailable("too many registrations at once"),
-        HashError::Failed(_) => {
-            tracing::error!(error = %Chain(&error), "a registration failed");
-            Problem::internal()
+        ClaimError::EmailTaken => {
+            let detail = "another account has this e-mail address";
+            Problem::new(StatusCode::CONFLICT, "email-taken", "E-mail address taken", detail)
         }
+        ClaimError::Log(error) => explain_log(&error),
     }
 }
 
-fn created(handled: &Handled<User>) -> Response {
-    let user = &handled.aggregate;
-    let mut response = answer(StatusCode::CREATED, user.version, handled.position, user);
+async fn created(commands: &Commands, handled: Handled<User>) -> Response {
+    let user = commands.shown_user(handled.aggregate).await;
+    let mut response = answer(StatusCode::CREATED, user.version, handled.position, &user);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/users/{}", user.id)) {
         response.headers_mut().insert(LOCATION, location);
     }
     response
 }
 
-async fn rename(
+async fn changed(commands: &Commands, handled: Handled<User>) -> Response {
+    let user = commands.shown_user(handled.aggregate).await;
+    answer(StatusCode::OK, user.version, handled.position, &user)
+}
+
+async fn change_profile(
     State(commands): State<Commands>,
     Id(id): Id,
-    command: Command<NewName>,
+    command: Command<Profile>,
 ) -> Result<Response, Problem> {
-    let NewName { name, email } = &command.body;
+    let (Profile { name, email }, user) = (&command.body, UserId(id));
     let mut errors = Vec::new();
     check(&mut errors, "/name", name, 1..=100);
     if let Some(email) = email {
         check_email(&mut errors, email);
     }
-    if !errors.is_empty() {
-        return Err(Problem::invalid(errors));
-    }
-    let target = command.target(id)?;
-    // Before the append, so that a name is not changed by a request that is refused.
-    if let Some(email) = email {
-        change_email(&commands, &target, UserId(id), email).await?;
-    }
-    let wanted = UserCommand::RenameUser { name: name.clone() };
-    let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
-    handled.map(|handled| changed(&handled)).map_err(|error| explain(error, refused))
-}
-
-async fn change_email(
-    commands: &Commands,
-    target: &Target,
-    user: UserId,
-    email: &str,
-) -> Result<(), Problem> {
-    let known = commands.handler.read::<User>(target).await;
-    if known.map_err(|error| explain(error, refused))?.is_none() {
+    all_good(errors)?;
+    let target = command.change_of(id);
+    let keys = commands.accounts.keys(&[user]).await.map_err(|error| explain_log(&error))?;
+    let seal = |text: &String| match keys.get(&user) {
+        Some(key) => key.seal(user, text),
+        // Nobody, or nobody any more: the rehearsal says so.
+        None => PersonalText::Plain(String::new()),
+    };
+    let wanted = UserCommand::ChangeProfile { name: seal(name), email: email.as_ref().map(seal) };
+    // Before anything is claimed, so that nothing is for a request that is refused.
+    let rehearsed = commands.handler.rehearse::<User>(&target, &wanted, &command.context).await;
+    rehearsed.map_err(|error| explain(error, refused))?;
+    if keys.is_empty() {
         return Err(refused(UserError::NotFound));
     }
-    let free = commands.credentials.change_email(user, email).await;
-    if free.map_err(|error| explain_log(&error))? { Ok(()) } else { Err(email_taken()) }
+    if let Some(email) = email {
+        let (store, now) = (&*commands.accounts, commands.clock.now());
+        let digest = EmailDigest::of(email);
+        let claimed = accounts::claim(store, &commands.log, user, &digest, now).await;
+        claimed.map_err(explain_claim)?;
+    }
+    // The claim on the address before is void as soon as the log says otherwise.
+    let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
+    let handled = handled.map_err(|error| explain(error, refused))?;
+    Ok(changed(&commands, handled).await)
 }
 
-fn email_taken() -> Problem {
-    let detail = "another account has this e-mail address";
-    Problem::new(StatusCode::CONFLICT, "email-taken", "E-mail address taken", detail)
+/// Who changes the own password has to know it: an access token that was left somewhere must not
+/// be enough to take an account over.
+async fn change_password(
+    State(commands): State<Commands>,
+    Id(id): Id,
+    command: Command<NewPassword>,
+) -> Result<Response, Problem> {
+    let (user, target) = (UserId(id), command.act_on(id));
+    let mut errors = Vec::new();
+    check_password(&mut errors, &command.body.password);
+    all_good(errors)?;
+    let wanted = UserCommand::ChangePassword;
+    let first = commands.handler.first_answer::<User>(&command.context).await;
+    let first = first.map_err(|error| explain(error, refused))?;
+    if first.is_none() {
+        let rehearsed = commands.handler.rehearse::<User>(&target, &wanted, &command.context);
+        rehearsed.await.map_err(|error| explain(error, refused))?;
+        if command.context.caller.user_id() == Some(user) {
+            check_current_password(&commands, user, command.body.current_password).await?;
+        }
+    }
+    let hash = passwords::hash(command.body.password).await.map_err(explain_hash)?;
+    // The event first: what is refused here must not have changed anything. Should the process die
+    // before the rest, nothing was acknowledged, and a repetition with the same key comes to it.
+    let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
+    let handled = handled.map_err(|error| explain(error, refused))?;
+    let events =
+        commands.log.read_stream(&user.into()).await.map_err(|error| explain_log(&error))?;
+    let later = |event: &RecordedEvent| event.version > handled.aggregate.version;
+    let changes = |event: &RecordedEvent| event.event_type == "user.password_changed";
+    // A repetition that comes late must not bring an older password back.
+    if !events.iter().any(|event| later(event) && changes(event)) {
+        let set = commands.accounts.set_password(user, &hash).await;
+        set.map_err(|error| explain_log(&error))?;
+        let ended = commands.accounts.end_all(user).await;
+        ended.map_err(|error| explain_log(&error))?;
+    }
+    Ok(no_content(&handled))
+}
+
+async fn check_current_password(
+    commands: &Commands,
+    user: UserId,
+    current: Option<String>,
+) -> Result<(), Problem> {
+    let field = "/current_password";
+    let Some(current) = current else {
+        let detail = "the password so far, to change your own";
+        return Err(Problem::invalid(vec![FieldError::new(field, detail)]));
+    };
+    // Not an address, so in nobody's way: guesses are counted per account.
+    let guesses = EmailDigest::of(&format!("current password of {user}"));
+    attempt(commands, &guesses, Some(user)).await?;
+    let hash = commands.accounts.password(user).await.map_err(|error| explain_log(&error))?;
+    if !passwords::verify(current, hash).await.map_err(explain_hash)? {
+        let problem = Problem::invalid(vec![FieldError::new(field, "is wrong")]);
+        return Err(problem.refusing("wrong current password", Some(user)));
+    }
+    commands.accounts.signed_in(&guesses).await.map_err(|error| explain_log(&error))
+}
+
+async fn change_roles(
+    State(commands): State<Commands>,
+    Id(id): Id,
+    command: Command<Roles>,
+) -> Result<Response, Problem> {
+    let wanted = UserCommand::ChangeRoles { roles: command.body.roles.clone() };
+    let target = command.change_of(id);
+    let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
+    let handled = handled.map_err(|error| explain(error, refused))?;
+    Ok(changed(&commands, handled).await)
+}
+
+/// The event first: should the process die after it, the agenda destroys the rest.
+async fn erase(
+    State(commands): State<Commands>,
+    Id(id): Id,
+    command: Command<Nothing>,
+) -> Result<Response, Problem> {
+    let target = command.act_on(id);
+    let wanted = UserCommand::Erase;
+    let handled = commands.handler.handle::<User>(target, &wanted, &command.context).await;
+    let handled = handled.map_err(|error| explain(error, refused))?;
+    let destroyed = commands.accounts.destroy(UserId(id)).await;
+    destroyed.map_err(|error| explain_log(&error))?;
+    commands.keyring.forget(UserId(id));
+    Ok(no_content(&handled))
 }
 
 fn refused(error: UserError) -> Problem {

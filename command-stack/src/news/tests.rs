@@ -1,28 +1,68 @@
 //! Given the events so far, when a command comes, then these events follow, or this refusal.
 
-use events::Timestamp;
+mod access;
+mod beginning;
+mod changes;
+mod embargoes;
+mod plans;
+mod random;
+mod table;
 
 use super::*;
+use crate::newsroom_page::user;
+
+/// When a command is decided, unless a test says otherwise.
+const NOW: i64 = 1000;
+/// For when the fixture of a scheduled article is planned.
+const PLAN: i64 = 5000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn category(name: &str) -> Category {
+    name.parse().expect("a category")
+}
 
 fn sports() -> Category {
-    "sports".parse().expect("a category")
+    category("sports")
 }
 
 fn text(title: &str) -> ArticleText {
     ArticleText { title: title.to_owned(), content: "Text.".to_owned(), ..Default::default() }
 }
 
+/// Everything here is by user 1.
 fn drafted() -> NewsEvent {
-    NewsEvent::Drafted(ArticleDrafted { category: sports(), text: text("A"), author_id: None })
+    let (category, text, author_id) = (sports(), text("A"), Some(user(1)));
+    NewsEvent::Drafted(ArticleDrafted { category, text, author_id })
 }
 
-fn published(drafted_at: Option<Timestamp>) -> NewsEvent {
-    let (category, text) = (sports(), text("A"));
-    NewsEvent::Published(ArticlePublished { category, text, author_id: None, drafted_at })
+/// Begun as a draft at millisecond 1, as [`given`] begins it.
+fn published(title: &str, scheduled_for: Option<i64>) -> NewsEvent {
+    NewsEvent::Published(ArticlePublished {
+        category: sports(),
+        text: text(title),
+        author_id: Some(user(1)),
+        drafted_at: Some(at(1)),
+        scheduled_for: scheduled_for.map(at),
+    })
 }
 
 fn revised(title: &str) -> NewsEvent {
     NewsEvent::Revised(ArticleRevised { category: sports(), text: text(title) })
+}
+
+fn scheduled(publish_at: i64) -> NewsEvent {
+    schedule(sports(), at(publish_at))
+}
+
+fn unscheduled() -> NewsEvent {
+    NewsEvent::Unscheduled(ArticleUnscheduled { category: sports() })
+}
+
+fn embargoed(until: Option<i64>) -> NewsEvent {
+    NewsEvent::Embargoed(ArticleEmbargoed { category: sports(), until: until.map(at) })
 }
 
 fn corrected(title: &str, note: &str) -> NewsEvent {
@@ -34,16 +74,60 @@ fn retracted() -> NewsEvent {
     NewsEvent::Retracted(ArticleRetracted { category: sports(), reason: "Untrue.".to_owned() })
 }
 
-fn change(change: Change) -> NewsCommand {
-    NewsCommand::Change { category: sports(), change }
+fn archived() -> NewsEvent {
+    NewsEvent::Archived(ArticleArchived { category: sports() })
 }
 
-fn new_text(title: &str, note: Option<&str>) -> NewsCommand {
-    change(Change::Text { text: text(title), correction_note: note.map(str::to_owned) })
+/// The shortest way to a state.
+fn events_to(status: ArticleStatus) -> Vec<NewsEvent> {
+    match status {
+        ArticleStatus::Draft => vec![drafted()],
+        ArticleStatus::Scheduled => vec![drafted(), scheduled(PLAN)],
+        ArticleStatus::Published => vec![drafted(), published("A", None)],
+        ArticleStatus::Retracted => vec![drafted(), published("A", None), retracted()],
+        ArticleStatus::Archived => vec![drafted(), archived()],
+    }
 }
 
-fn retract() -> NewsCommand {
-    change(Change::Retract { reason: "Untrue.".to_owned() })
+fn new_text(title: &str, note: Option<&str>) -> Change {
+    Change::Text { text: text(title), correction_note: note.map(str::to_owned) }
+}
+
+fn plan(publish_at: i64) -> Change {
+    Change::Schedule { publish_at: at(publish_at) }
+}
+
+fn due(planned: i64) -> Change {
+    Change::PublishDue { planned: at(planned) }
+}
+
+fn embargo_until(until: Option<i64>) -> Change {
+    Change::Embargo { until: until.map(at) }
+}
+
+fn retract() -> Change {
+    Change::Retract { reason: "Untrue.".to_owned() }
+}
+
+fn move_to(name: &str) -> Change {
+    Change::Move { to: category(name) }
+}
+
+/// One of each kind. A further kind does not compile until it has its place here, and then lacks
+/// its row in docs/newsroom.md.
+fn one_of_each() -> Vec<Change> {
+    let next = |change: &Change| match change {
+        Change::Text { .. } => Some(Change::Publish),
+        Change::Publish => Some(due(PLAN)),
+        Change::PublishDue { .. } => Some(plan(PLAN + 1)),
+        Change::Schedule { .. } => Some(Change::Unschedule),
+        Change::Unschedule => Some(embargo_until(Some(PLAN))),
+        Change::Embargo { .. } => Some(retract()),
+        Change::Retract { .. } => Some(Change::Archive),
+        Change::Archive => Some(move_to("politics")),
+        Change::Move { .. } => None,
+    };
+    std::iter::successors(Some(new_text("B", None)), next).collect()
 }
 
 struct Given(Option<Article>);
@@ -52,11 +136,7 @@ struct Given(Option<Article>);
 fn given(events: &[NewsEvent]) -> Given {
     let mut state = None;
     for (number, event) in (1..).zip(events) {
-        let stamp = Stamp {
-            id: Uuid::nil(),
-            version: Version::new(number),
-            at: Timestamp::from_millis(number),
-        };
+        let stamp = Stamp { id: Uuid::nil(), version: Version::new(number), at: at(number) };
         let event = event.clone().into();
         let next = <Article as Aggregate>::evolve(state, event, stamp);
         state = Some(next.expect("events that can follow each other"));
@@ -64,85 +144,23 @@ fn given(events: &[NewsEvent]) -> Given {
     Given(state)
 }
 
+fn given_status(status: ArticleStatus) -> Given {
+    given(&events_to(status))
+}
+
+type Decided = Result<Vec<NewsEvent>, NewsError>;
+
 impl Given {
-    fn when(&self, command: &NewsCommand) -> Result<Vec<NewsEvent>, NewsError> {
-        Article::decide(self.0.as_ref(), command)
+    fn when(&self, change: Change) -> Decided {
+        self.when_at(NOW, change)
+    }
+
+    fn when_at(&self, now: i64, change: Change) -> Decided {
+        let command = NewsCommand::Change { category: sports(), change };
+        Article::decide(self.0.as_ref(), &command, at(now))
     }
 }
 
-fn refused(status: ArticleStatus, command: &'static str) -> Result<Vec<NewsEvent>, NewsError> {
+fn refused(status: ArticleStatus, command: &'static str) -> Decided {
     Err(NewsError::IllegalTransition { status, command })
-}
-
-#[test]
-fn an_article_begins_as_a_draft_or_published_and_only_once() {
-    let (category, text) = (sports(), text("A"));
-    let draft = NewsCommand::DraftArticle {
-        category: category.clone(),
-        text: text.clone(),
-        author_id: None,
-    };
-    let publish = NewsCommand::PublishArticle { category, text, author_id: None };
-    assert_eq!(given(&[]).when(&draft), Ok(vec![drafted()]));
-    assert_eq!(given(&[]).when(&publish), Ok(vec![published(None)]));
-    assert_eq!(given(&[drafted()]).when(&publish), Err(NewsError::Exists));
-}
-
-#[test]
-fn nothing_can_be_changed_that_is_not_there_or_is_elsewhere() {
-    for command in [change(Change::PublishDraft), new_text("B", Some("Note.")), retract()] {
-        assert_eq!(given(&[]).when(&command), Err(NewsError::NotFound));
-    }
-    let elsewhere = NewsCommand::Change {
-        category: "politics".parse().expect("a category"),
-        change: Change::PublishDraft,
-    };
-    assert_eq!(given(&[drafted()]).when(&elsewhere), Err(NewsError::NotFound));
-}
-
-#[test]
-fn a_draft_is_revised_without_a_note_and_published_with_its_whole_text() {
-    let draft = given(&[drafted()]);
-    assert_eq!(draft.when(&new_text("B", None)), Ok(vec![revised("B")]));
-    let began = Some(Timestamp::from_millis(1));
-    assert_eq!(draft.when(&change(Change::PublishDraft)), Ok(vec![published(began)]));
-    assert_eq!(draft.when(&retract()), refused(ArticleStatus::Draft, "retracted"));
-}
-
-#[test]
-fn a_published_article_is_corrected_with_a_note_or_retracted() {
-    let article = given(&[published(None)]);
-    assert_eq!(article.when(&new_text("B", Some("Typo."))), Ok(vec![corrected("B", "Typo.")]));
-    assert_eq!(article.when(&new_text("B", None)), Err(NewsError::MissingNote));
-    assert_eq!(article.when(&retract()), Ok(vec![retracted()]));
-    let again = article.when(&change(Change::PublishDraft));
-    assert_eq!(again, refused(ArticleStatus::Published, "published"));
-}
-
-#[test]
-fn the_same_text_again_changes_nothing() {
-    assert_eq!(given(&[drafted()]).when(&new_text("A", None)), Ok(vec![]));
-    assert_eq!(given(&[published(None)]).when(&new_text("A", Some("Note."))), Ok(vec![]));
-}
-
-#[test]
-fn a_retraction_is_final() {
-    let article = given(&[published(None), retracted()]);
-    let refused = |command| refused(ArticleStatus::Retracted, command);
-    assert_eq!(article.when(&change(Change::PublishDraft)), refused("published"));
-    assert_eq!(article.when(&new_text("B", Some("Note."))), refused("changed"));
-    assert_eq!(article.when(&retract()), refused("retracted"));
-}
-
-#[test]
-fn the_article_is_what_its_events_say() {
-    let events = [drafted(), revised("B"), published(Some(Timestamp::from_millis(1)))];
-    let corrections = [corrected("C", "First."), corrected("D", "Second.")];
-    let article = given(&[&events[..], &corrections[..]].concat()).0.expect("an article");
-    let at = Timestamp::from_millis;
-    assert_eq!((article.status, article.version), (ArticleStatus::Published, Version::new(5)));
-    assert_eq!((article.created_at, article.published_at), (at(1), Some(at(3))));
-    assert_eq!((article.updated_at, article.text.title.as_str()), (at(5), "D"));
-    let notes: Vec<_> = article.corrections.iter().map(|c| (c.at, c.note.as_str())).collect();
-    assert_eq!(notes, [(at(5), "Second."), (at(4), "First.")], "newest first");
 }

@@ -20,7 +20,7 @@ struct Bus {
 }
 
 fn queue(partition: &str) -> Queue {
-    Queue::of(&partition.parse().expect("a partition"))
+    Queue::of(&partition.parse().expect("a partition")).swap_remove(0)
 }
 
 fn message(partition: &str, position: i64) -> Message {

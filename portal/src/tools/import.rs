@@ -7,13 +7,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use command_stack::access::Caller;
 use command_stack::aggregate::Aggregate;
+use command_stack::clock::Clock;
 use command_stack::command_handler::{CommandError, CommandHandler, Context, Target};
 use command_stack::event_log::CommandKey;
-use command_stack::http::{NewArticle, NewStatus, parse_article};
+use command_stack::http::{NewArticle, NewStatus};
 use command_stack::news::NewsError;
 use events::news::Article;
-use events::{Actor, Category, Metadata};
+use events::{Category, Metadata, Timestamp};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -42,6 +44,8 @@ struct Line {
     #[serde(alias = "author")]
     byline: Option<String>,
     status: Option<NewStatus>,
+    publish_at: Option<Timestamp>,
+    embargo_until: Option<Timestamp>,
 }
 
 enum Outcome {
@@ -66,7 +70,7 @@ pub(crate) async fn run(settings: Settings, arguments: Import) -> Result<ExitCod
     let length = file.metadata().await?.len();
     wiring::migrate(&settings).await?;
     let log = wiring::event_log(&settings).await?.events;
-    let handler = CommandHandler::new(log);
+    let handler = CommandHandler::new(log, Clock::system());
     let count = import(&handler, &settings.categories, path, file, length).await?;
     let Count { lines, added, already_there, refused } = count;
     println!("{lines} lines: {added} added, {already_there} already there, {refused} refused");
@@ -157,9 +161,11 @@ async fn import_line(
         return refused(format!("the category {:?} is not configured", line.category));
     };
     let context = context(&line, batch);
-    let Line { title, content, summary, tags, byline, status, .. } = line;
-    let article = NewArticle { title, content, summary, tags, byline, status };
-    let command = match parse_article(category.clone(), article) {
+    let Line { title, content, summary, tags, byline, status, publish_at, embargo_until, .. } =
+        line;
+    let article =
+        NewArticle { title, content, summary, tags, byline, status, publish_at, embargo_until };
+    let command = match article.command(category.clone(), None) {
         Ok(command) => command,
         Err(errors) => {
             let errors: Vec<_> =
@@ -175,8 +181,12 @@ fn context(line: &Line, batch: &str) -> Context {
     let status = format!("{:?}", line.status.unwrap_or_default());
     let optional = |text: &'_ Option<String>| text.clone().unwrap_or_default();
     let (summary, byline) = (optional(&line.summary), optional(&line.byline));
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+    let plan = format!("{} {}", time(line.publish_at), time(line.embargo_until));
+    // Lines without one were imported before there were plans.
+    let plan = (plan != " ").then_some(&plan);
     let fixed = [&line.category, &line.title, &line.content, &summary, &byline, &status];
-    for part in fixed.into_iter().chain(line.tags.iter().flatten()) {
+    for part in fixed.into_iter().chain(line.tags.iter().flatten()).chain(plan) {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
@@ -185,13 +195,14 @@ fn context(line: &Line, batch: &str) -> Context {
         Some(id) => format!("import:{id}"),
         None => format!("import:sha256:{}", hex(&fingerprint)),
     };
+    let caller = Caller::Portal("import");
     let metadata = Metadata {
-        actor: Actor::System("import".to_owned()),
+        actor: caller.actor(),
         correlation_id: batch.to_owned(),
         causation_id: Uuid::now_v7(),
         traceparent: None,
     };
-    Context { metadata, key: Some(CommandKey { id, fingerprint }) }
+    Context { caller, metadata, key: Some(CommandKey { id, fingerprint }) }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,46 +1,95 @@
-//! `portal verify`: is the log complete, and is every view the fold of it?
+//! `portal verify`: is the log complete and as it was sealed, and is every view the fold of it?
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use events::EventReader;
+use events::{EventReader, Position};
 use query_stack::Verified;
 use query_stack::view_store::{View, ViewStore};
+use serde::Serialize;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::select;
-use crate::settings::Settings;
+use super::{seal, select};
+use crate::settings::{Settings, Verify};
 use crate::wiring;
 
 /// How long a view may take to catch up with what was in the log when it was looked at.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-pub(crate) async fn run(settings: Settings) -> Result<ExitCode> {
-    let log = wiring::existing_event_log(&settings).await?;
-    let store = wiring::view_store(&settings).await?;
-    let gaps = log.gaps().await?;
-    for gap in &gaps {
-        println!("event log: {gap}");
-    }
-    if gaps.is_empty() {
-        let end = log.last_position(None, events::Position::END).await?;
-        println!("event log: {end} events, complete");
-    }
-    let views = views(&*log, &*store, &select(&settings.categories, None, None)).await?;
-    Ok(if gaps.is_empty() { views } else { ExitCode::FAILURE })
+/// What was looked at, and how it is. With `--json` this is printed.
+#[derive(Serialize)]
+struct Finding {
+    /// `event log`, `seal`, or a view.
+    subject: String,
+    /// Up to where it was looked at.
+    position: Position,
+    /// Where the log ends for it.
+    head: Position,
+    /// Of a view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<usize>,
+    /// One sentence each; empty when all is as it should be.
+    differences: Vec<String>,
 }
 
-/// A view that runs catches up within moments; one that does not is behind.
-async fn settled(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> Result<Verified> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let verified = query_stack::verify(log, store, view).await?;
-        if verified.position >= verified.head || Instant::now() >= deadline {
-            return Ok(verified);
-        }
-        sleep(LOOK_AGAIN).await;
+impl Finding {
+    fn is_good(&self) -> bool {
+        self.differences.is_empty() && self.position >= self.head
     }
+
+    /// For people.
+    fn print(&self) {
+        let Self { subject, position, head, documents, differences } = self;
+        differences.iter().for_each(|difference| println!("{subject}: {difference}"));
+        match documents {
+            _ if position < head => {
+                println!("{subject}: at position {position}, behind the log, which is at {head}");
+            }
+            _ if !differences.is_empty() => {}
+            Some(documents) => {
+                println!(
+                    "{subject}: {documents} documents at position {position}, equal to the log"
+                );
+            }
+            None if subject == "seal" => {
+                println!("{subject}: {position} events, as they were sealed");
+            }
+            None => println!("{subject}: {position} events, complete"),
+        }
+    }
+}
+
+pub(crate) async fn run(settings: Settings, arguments: Verify) -> Result<ExitCode> {
+    let log = wiring::existing_event_log(&settings).await?;
+    let store = wiring::view_store(&settings).await?;
+    let mut findings = Vec::new();
+    let report = |finding: Finding, findings: &mut Vec<Finding>| {
+        if !arguments.json {
+            finding.print();
+        }
+        findings.push(finding);
+    };
+    let differences = log.gaps().await?;
+    let position = log.last_position(None, Position::END).await?;
+    let subject = "event log".to_owned();
+    let whole = Finding { subject, position, head: position, documents: None, differences };
+    report(whole, &mut findings);
+    if let Some(file) = &arguments.seal {
+        let seal::Compared { position, difference } = seal::compare(&*log, file).await?;
+        let differences = difference.into_iter().collect();
+        let subject = "seal".to_owned();
+        let sealed = Finding { subject, position, head: position, documents: None, differences };
+        report(sealed, &mut findings);
+    }
+    for view in &select(&settings.categories, None, None) {
+        report(look_at(&*log, &*store, view).await?, &mut findings);
+    }
+    let good = findings.iter().all(Finding::is_good);
+    if arguments.json {
+        println!("{}", serde_json::json!({"good": good, "findings": findings}));
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Compares views with the log; prints what differs.
@@ -51,18 +100,26 @@ pub(super) async fn views(
 ) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for view in selected {
-        let verified = settled(log, store, view).await?;
-        for difference in &verified.differences {
-            println!("{difference}");
+        let finding = look_at(log, store, view).await?;
+        finding.print();
+        if !finding.is_good() {
             code = ExitCode::FAILURE;
-        }
-        let Verified { documents, position, head, differences } = verified;
-        if position < head {
-            println!("{view}: at position {position}, behind the log, which is at {head}");
-            code = ExitCode::FAILURE;
-        } else if differences.is_empty() {
-            println!("{view}: {documents} documents at position {position}, equal to the log");
         }
     }
     Ok(code)
+}
+
+/// A view that runs catches up within moments; one that does not is behind.
+async fn look_at(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> Result<Finding> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let verified = query_stack::verify(log, store, view).await?;
+        if verified.position < verified.head && Instant::now() < deadline {
+            sleep(LOOK_AGAIN).await;
+            continue;
+        }
+        let Verified { documents, position, head, differences } = verified;
+        let (subject, documents) = (view.to_string(), Some(documents));
+        return Ok(Finding { subject, position, head, documents, differences });
+    }
 }

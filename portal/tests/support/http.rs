@@ -5,22 +5,50 @@ use serde_json::{Value, json};
 
 use super::{Portal, Wiring};
 
-/// The public door; clients that work at the same time have a clone each.
+/// The public door, for one client; clients that work at the same time have a clone each.
 #[derive(Clone)]
 pub struct Door {
     pub client: Client,
     /// `http://host:port`
     pub url: String,
+    /// The access token of who is signed in.
+    pub token: Option<String>,
 }
 
 impl Door {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url))
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// A query that sees everything up to a position.
     pub fn get_at(&self, path: &str, position: i64) -> RequestBuilder {
         self.request(Method::GET, path).header("portal-min-position", position)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn read(&self, path: &str, position: i64) -> Answer {
+        Answer::of(self.get_at(path, position)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// A change of the version that the client has seen.
+    pub async fn change(&self, method: Method, path: &str, version: i64, body: Value) -> Answer {
+        let request = self.request(method, path).json(&body);
+        Answer::of(request.header("if-match", format!("\"{version}\""))).await
     }
 }
 
@@ -30,32 +58,51 @@ impl Portal {
         if self.wiring == Wiring::Embedded { "portal" } else { "orchestrator" }
     }
 
+    /// The door as a reader sees it who has not signed in.
     pub fn door(&self) -> Door {
-        Door { client: self.client.clone(), url: self.url(self.door_name(), "") }
+        let (client, url) = (self.client.clone(), self.url(self.door_name(), ""));
+        Door { client, url, token: None }
     }
 
-    /// A request to the public door.
+    /// The door for who has this access token.
+    pub fn with_token(&self, token: &str) -> Door {
+        Door { token: Some(token.to_owned()), ..self.door() }
+    }
+
+    /// The door for somebody new with this role.
+    pub fn with_role(&self, role: &str) -> Door {
+        self.with_token(self.tool(&["token", "--role", role]).trim())
+    }
+
+    /// The door for the editor of this test.
+    pub fn editor(&self) -> Door {
+        let token = self.editor.get_or_init(|| self.tool(&["token", "--role", "editor"]));
+        self.with_token(token.trim())
+    }
+
+    /// A request of the editor.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.door().request(method, path)
+        self.editor().request(method, path)
     }
 
+    /// What a reader gets.
     pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path)).await
+        self.door().get(path).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(&body)).await
-    }
-
-    /// A change of the version that the client has seen.
-    pub async fn change(&self, method: Method, path: &str, version: i64, body: Value) -> Answer {
-        let request = self.request(method, path).json(&body);
-        Answer::of(request.header("if-match", format!("\"{version}\""))).await
-    }
-
-    /// A query that sees everything up to a position.
+    /// What a reader gets who must see everything up to a position.
     pub async fn get_at(&self, path: &str, position: i64) -> Answer {
-        Answer::of(self.door().get_at(path, position)).await
+        self.door().read(path, position).await
+    }
+
+    /// What the editor sends.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.editor().post(path, body).await
+    }
+
+    /// What the editor changes.
+    pub async fn change(&self, method: Method, path: &str, version: i64, body: Value) -> Answer {
+        self.editor().change(method, path, version, body).await
     }
 
     /// Publishes an article; its JSON and the position of the event.

@@ -5,15 +5,18 @@
 //! database, a vhost and a view database of its own.
 #![expect(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
+pub mod accounts;
 pub mod health;
 pub mod http;
 pub mod newsroom;
 pub mod stores;
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -22,6 +25,22 @@ use tempfile::TempDir;
 
 use self::stores::{fresh_stores, remove_queues, required};
 
+/// Runs each journey on both wirings.
+#[macro_export]
+macro_rules! on_both_wirings {
+    ($($journey:ident)*) => {
+        mod embedded {
+            $(#[tokio::test] async fn $journey() {
+                super::$journey($crate::support::Portal::start($crate::support::Wiring::Embedded).await).await
+            })*
+        }
+        mod servers {
+            $(#[tokio::test] async fn $journey() {
+                super::$journey($crate::support::Portal::start($crate::support::Wiring::Servers).await).await
+            })*
+        }
+    };
+}
 /// Longer than anything takes on a busy machine, so that only a failure lasts so long.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -39,6 +58,7 @@ pub struct Portal {
     pub wiring: Wiring,
     services: BTreeMap<&'static str, Service>,
     client: Client,
+    editor: OnceLock<String>,
     folder: TempDir,
 }
 
@@ -74,7 +94,8 @@ impl Portal {
     /// A portal of which nothing runs yet, and that has no tables.
     pub fn not_started(wiring: Wiring, environment: Environment) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self { environment, wiring, services: BTreeMap::new(), client: new_client(), folder }
+        let (services, client, editor) = (BTreeMap::new(), new_client(), OnceLock::new());
+        Self { environment, wiring, services, client, editor, folder }
     }
 
     /// Starts every service, in an order in which each finds the addresses of those before it.
@@ -106,6 +127,11 @@ impl Portal {
     pub fn signal(&self, service: &'static str, signal: &str) {
         let pid = self.pid(service).to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().expect("kill").success());
+        let began = Instant::now();
+        while signal == "STOP" && !is_stopped(&pid) {
+            assert!(began.elapsed() < DEADLINE, "{service} does not stop");
+            std::thread::yield_now();
+        }
     }
 
     /// Waits for the end of a service.
@@ -134,6 +160,8 @@ impl Portal {
             service => vec![service.to_owned()],
         });
         command.arg("--listen").arg(address.as_deref().unwrap_or("127.0.0.1:0"));
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file());
+        command.stderr(log.expect("a file for what is logged"));
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let first = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("{name} ended"));
@@ -201,6 +229,15 @@ impl Portal {
         format!("http://{}{path}", self.services[service].address)
     }
 
+    /// What all services have logged.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().with_extension("log")
+    }
+
     /// A file in the data directory of the embedded stores.
     pub fn data_file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -218,11 +255,12 @@ impl Portal {
         let mut expected = vec![format!("event log: {} events, complete", events.len())];
         let ends = events.iter().map(|event| (event["source"].as_str(), &event["position"]));
         for (partition, end) in ends.collect::<BTreeMap<_, _>>() {
-            let view = match partition.and_then(|partition| partition.strip_prefix("news.")) {
-                Some(category) => format!("articles_{category}: "),
-                None => "users: ".to_owned(),
+            let views = match partition.and_then(|partition| partition.strip_prefix("news.")) {
+                Some(category) => vec![format!("articles_{category}"), format!("desk_{category}")],
+                None => vec!["users".to_owned()],
             };
-            expected.push(format!("{view}* at position {end}, equal to the log"));
+            let line = |view| format!("{view}: * at position {end}, equal to the log");
+            expected.extend(views.into_iter().map(line));
         }
         eventually("every view has all of the log", async || {
             let text = self.tool(&["verify"]);
@@ -230,6 +268,18 @@ impl Portal {
         })
         .await;
     }
+}
+
+/// Whether every thread stands still: a signal returns before it has reached them all.
+fn is_stopped(pid: &str) -> bool {
+    let mut threads =
+        std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let state = |thread: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The name before it may hold anything, also a bracket.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    };
+    threads.all(state)
 }
 
 fn new_client() -> Client {
@@ -245,7 +295,11 @@ impl Drop for Portal {
             let _ = service.process.kill();
             let _ = service.process.wait();
         }
-        // Who looks into a failure wants to see what is in them.
+        // Who looks into a failure wants to see what was logged, and what is in the stores.
+        if std::thread::panicking() {
+            eprintln!("{}", self.logged());
+        }
+        let _ = std::fs::remove_file(self.log_file());
         if self.wiring == Wiring::Servers && !std::thread::panicking() {
             let environment = std::mem::take(&mut self.environment);
             let _ = std::thread::spawn(|| {

@@ -2,7 +2,7 @@
 //! servers of its own, which it may stop.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -71,6 +71,11 @@ impl PrivateServers {
 
     pub fn stop(&self, name: &str) {
         self.command(&["stop", name]);
+    }
+
+    /// Where they keep their data.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
     }
 
     /// kill -9.

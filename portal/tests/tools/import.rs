@@ -59,6 +59,8 @@ async fn good_lines_go_in_and_bad_ones_are_named_by_their_numbers(wiring: Wiring
     let portal = Portal::start(wiring).await;
     let unnamed = json!({"category": "famous", "title": "Third", "content": "Text.",
                          "author": "Ada", "rating": 5});
+    let embargoed = json!({"category": "sports", "title": "Not yet", "content": "Text.",
+                           "embargo_until": "2999-01-01T00:00:00Z"});
     let file = Lines::new(&[
         line("a-1", "sports", "First"),
         String::new(),
@@ -67,6 +69,7 @@ async fn good_lines_go_in_and_bad_ones_are_named_by_their_numbers(wiring: Wiring
         line("a-3", "sports", ""),
         line("a-4", "politics", "Second"),
         unnamed.to_string(),
+        embargoed.to_string(),
     ]);
     let (text, code) = import(&portal, &file.path);
     assert_eq!(code, Some(1), "{text}");
@@ -75,13 +78,14 @@ async fn good_lines_go_in_and_bad_ones_are_named_by_their_numbers(wiring: Wiring
     assert!(lines[0].starts_with("line 3: column 39: EOF while parsing a string"), "{text}");
     assert!(lines[1].starts_with("line 4: ") && lines[1].contains("weather"), "{text}");
     assert!(lines[2].starts_with("line 5: /title: "), "{text}");
-    assert_eq!(lines[3], "6 lines: 3 added, 0 already there, 3 refused");
+    assert_eq!(lines[3], "7 lines: 4 added, 0 already there, 3 refused");
 
     let (text, code) = import(&portal, &file.path);
     assert_eq!(code, Some(1));
-    assert!(text.ends_with("6 lines: 0 added, 3 already there, 3 refused\n"), "{text}");
+    assert!(text.ends_with("7 lines: 0 added, 4 already there, 3 refused\n"), "{text}");
     let home = home_with(&portal, 3).await;
     assert_eq!(section(&home, "sports")["articles"][0]["title"], "First");
+    assert_eq!(section(&home, "sports")["articles"].as_array().map(Vec::len), Some(1));
     assert_eq!(section(&home, "politics")["articles"][0]["title"], "Second");
     assert_eq!(section(&home, "famous")["articles"][0]["byline"], "Ada");
     assert!(portal.events().iter().all(|event| event["actor"] == "system:import"));

@@ -8,14 +8,25 @@ use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection};
 
 use crate::support::{Portal, Wiring};
 
-async fn open(portal: &Portal, file: &str) -> SqliteConnection {
+pub(super) async fn open(portal: &Portal, file: &str) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(portal.data_file(file));
     options.connect().await.expect("the file of an embedded store")
 }
 
-async fn execute(connection: &mut SqliteConnection, statement: String) {
+pub(super) async fn execute(connection: &mut SqliteConnection, statement: String) {
     let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await;
     assert_eq!(done.expect("a statement").rows_affected(), 1);
+}
+
+/// What only the owner of the database can do.
+pub(super) async fn without_triggers(log: &mut SqliteConnection) {
+    let triggers = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'trigger'");
+    let triggers: Vec<String> = triggers.fetch_all(&mut *log).await.expect("triggers");
+    assert!(!triggers.is_empty());
+    for trigger in triggers {
+        let drop = AssertSqlSafe(format!("DROP TRIGGER {trigger}"));
+        sqlx::raw_sql(drop).execute(&mut *log).await.expect("no trigger");
+    }
 }
 
 /// What a tool that must find something printed.
@@ -42,12 +53,13 @@ async fn a_document_that_was_changed_removed_or_added_is_named_and_a_replay_repa
     let (portal, ids) = portal_with_articles(3).await;
     let stranger = "00000000-0000-7000-8000-000000000000";
     let mut views = open(&portal, "views.db").await;
+    let here = "view = 'articles_sports'";
     let change = "UPDATE documents SET body = json_set(body, '$.title', 'Forged')";
-    execute(&mut views, format!("{change} WHERE id = '{}'", ids[0])).await;
+    execute(&mut views, format!("{change} WHERE {here} AND id = '{}'", ids[0])).await;
     let add = "INSERT INTO documents SELECT view, generation, ";
-    let of = format!("version, listed_at, body FROM documents WHERE id = '{}'", ids[1]);
+    let of = format!("version, listed_at, body FROM documents WHERE {here} AND id = '{}'", ids[1]);
     execute(&mut views, format!("{add} '{stranger}', {of}")).await;
-    execute(&mut views, format!("DELETE FROM documents WHERE id = '{}'", ids[2])).await;
+    execute(&mut views, format!("DELETE FROM documents WHERE {here} AND id = '{}'", ids[2])).await;
 
     for tool in [&["verify"][..], &["replay", "--dry-run"]] {
         let text = finds(&portal, tool);
@@ -79,13 +91,7 @@ async fn an_event_that_was_removed_or_changed_is_found() {
     portal.verifies().await;
 
     let mut log = open(&portal, "events.db").await;
-    let triggers = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'trigger'");
-    let triggers: Vec<String> = triggers.fetch_all(&mut log).await.expect("triggers");
-    assert!(!triggers.is_empty());
-    for trigger in triggers {
-        let drop = AssertSqlSafe(format!("DROP TRIGGER {trigger}"));
-        sqlx::raw_sql(drop).execute(&mut log).await.expect("no trigger");
-    }
+    without_triggers(&mut log).await;
     let forge = "UPDATE events SET data = json_set(data, '$.title', 'Forged')";
     execute(&mut log, format!("{forge} WHERE stream_id = 'article-{}'", ids[1])).await;
     let text = finds(&portal, &["verify"]);

@@ -14,16 +14,16 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    ApplyError, Checkpoint, Document, ListFilter, MongoViewStore, Slot, SqliteViewStore,
-    Unavailable, View, ViewStore,
+    ApplyError, Checkpoint, Document, ListFilter, MongoViewStore, Projection, Slot,
+    SqliteViewStore, Unavailable, View, ViewStore,
 };
 
-fn view(projection: &'static str, partition: &str) -> View {
+fn view(projection: Projection, partition: &str) -> View {
     View { projection, partition: partition.parse::<Partition>().expect("a partition") }
 }
 
 fn articles() -> View {
-    view("articles", "news.sports")
+    view(Projection::Articles, "news.sports")
 }
 
 /// The second `listed_at`, if any, is when the list shows it.
@@ -134,6 +134,7 @@ contract! {
         lists_are_newest_first_and_break_ties_by_id
         pages_neither_repeat_nor_skip_while_newer_articles_come
         lists_filter_by_tag_and_author
+        lists_filter_by_status
         unlisted_documents_are_in_no_list
         lists_leave_the_content_out
         a_scan_goes_through_all_documents_in_order_of_id;

@@ -37,6 +37,27 @@ pub struct SqliteViewStore {
     pool: SqlitePool,
 }
 
+macro_rules! list {
+    ($status:literal) => {
+        concat!(
+            "SELECT id, version, listed_at, json_remove(body, '$.content') FROM documents
+             WHERE view = ?1 AND generation = ?2 AND listed_at IS NOT NULL
+               AND (listed_at, id) < (?3, ?4)
+               AND (?5 IS NULL
+                    OR EXISTS (SELECT 1 FROM json_each(documents.body, '$.tags') WHERE value = ?5))
+               AND (?6 IS NULL OR json_extract(body, '$.author_id') = ?6)
+               AND ",
+            $status,
+            " ORDER BY listed_at DESC, id DESC LIMIT ?8"
+        )
+    };
+}
+
+/// Walks the list.
+const LIST: &str = list!("?7 IS NULL");
+/// Walks the part of the list that has one status: a text of its own, or no index could be used.
+const LIST_OF_STATUS: &str = list!("json_extract(body, '$.status') = ?7");
+
 type Row = (Hyphenated, i64, Option<i64>, Json<Value>);
 
 impl From<sqlx::Error> for Unavailable {
@@ -170,22 +191,15 @@ impl ViewStore for SqliteViewStore {
             Some(place) => (place.listed_at.millis(), place.id),
             None => (i64::MAX, Uuid::max()),
         };
-        let rows = sqlx::query_as(
-            "SELECT id, version, listed_at, json_remove(body, '$.content') FROM documents
-             WHERE view = ?1 AND generation = ?2 AND listed_at IS NOT NULL
-               AND (listed_at, id) < (?3, ?4)
-               AND (?5 IS NULL
-                    OR EXISTS (SELECT 1 FROM json_each(documents.body, '$.tags') WHERE value = ?5))
-               AND (?6 IS NULL OR json_extract(body, '$.author_id') = ?6)
-             ORDER BY listed_at DESC, id DESC LIMIT ?7",
-        )
-        .bind(view.to_string())
-        .bind(generation)
-        .bind(before)
-        .bind(before_id.hyphenated())
-        .bind(filter.tag.as_deref())
-        .bind(filter.author_id.map(Uuid::hyphenated))
-        .bind(rows_at_most(limit));
+        let rows = sqlx::query_as(if filter.status.is_none() { LIST } else { LIST_OF_STATUS })
+            .bind(view.to_string())
+            .bind(generation)
+            .bind(before)
+            .bind(before_id.hyphenated())
+            .bind(filter.tag.as_deref())
+            .bind(filter.author_id.map(Uuid::hyphenated))
+            .bind(filter.status.as_deref())
+            .bind(rows_at_most(limit));
         Ok(collect(rows.fetch_all(&self.pool).await?))
     }
 
@@ -255,4 +269,24 @@ fn collect(rows: Vec<Row>) -> Vec<Document> {
 
 fn rows_at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lists_walk_an_index_in_its_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("views.db");
+        let store = SqliteViewStore::at(path.to_str().expect("UTF-8")).await.expect("a file");
+        for (list, index) in [(LIST, "documents_listed"), (LIST_OF_STATUS, "documents_by_status")] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {list}"));
+            let plan: Vec<(i64, i64, i64, String)> =
+                sqlx::query_as(explain).fetch_all(&store.pool).await.expect("a plan");
+            let steps: Vec<_> = plan.into_iter().map(|(.., step)| step).collect();
+            assert!(steps[0].contains(&format!("USING INDEX {index} ")), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+        }
+    }
 }

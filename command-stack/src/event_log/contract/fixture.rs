@@ -15,33 +15,33 @@ use super::super::{
     Append, AppendError, Appended, CommandKey, EventLog, PostgresEventLog, SqliteEventLog,
     StreamAppend,
 };
-use crate::credentials::CredentialStore;
+use crate::accounts::{AccountStore, PostgresAccounts, SqliteAccounts};
 
 /// What has to happen at once happens within this; generous, because the machine may be busy.
-pub(super) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-pub(super) struct Fixture {
-    pub(super) log: Arc<dyn EventLog>,
+pub(crate) struct Fixture {
+    pub(crate) log: Arc<dyn EventLog>,
     /// The same log, opened once more: two append queues compete.
-    pub(super) twin: Arc<dyn EventLog>,
+    pub(crate) twin: Arc<dyn EventLog>,
     /// The log as a second relay or command-stack has it: another process's in PostgreSQL, while
     /// a SQLite log belongs to one process.
-    pub(super) peer: Arc<dyn EventLog>,
-    pub(super) database: Database,
+    pub(crate) peer: Arc<dyn EventLog>,
+    pub(crate) database: Database,
 }
 
-pub(super) enum Database {
+pub(crate) enum Database {
     Postgres { pool: PgPool, name: String },
-    Sqlite { pool: SqlitePool, _directory: TempDir },
+    Sqlite { pool: SqlitePool, directory: TempDir },
 }
 
-pub(super) fn server() -> String {
+pub(crate) fn server() -> String {
     std::env::var("PORTAL_EVENT_LOG")
         .expect("PORTAL_EVENT_LOG is not set: run `scripts/services up` and `scripts/services env`")
 }
 
 impl Fixture {
-    pub(super) async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         let name = format!("log_{}", Uuid::now_v7().simple());
         // Nobody is ever connected to template0, so that tests can copy it at the same time.
         on_server(format!("CREATE DATABASE \"{name}\" TEMPLATE template0")).await;
@@ -55,43 +55,44 @@ impl Fixture {
         Self { log: Arc::new(log), peer: Arc::clone(&twin) as _, twin, database }
     }
 
-    pub(super) async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("events.db");
         let path = path.to_str().expect("a path in UTF-8");
         let log = Arc::new(SqliteEventLog::at(path).await.expect("open"));
         let twin = Arc::new(SqliteEventLog::at(path).await.expect("open again"));
-        let database = Database::Sqlite { pool: log.pool().clone(), _directory: directory };
+        let database = Database::Sqlite { pool: log.pool().clone(), directory };
         Self { peer: Arc::clone(&log) as _, log, twin, database }
     }
 
     /// Only after success: what a failed test left behind can be looked at.
-    pub(super) async fn remove(self) {
+    pub(crate) async fn remove(self) {
         if let Database::Postgres { name, .. } = self.database {
             on_server(format!("DROP DATABASE \"{name}\" WITH (FORCE)")).await;
         }
     }
 
-    pub(super) async fn execute(&self, sql: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn execute(&self, sql: &'static str) -> Result<(), sqlx::Error> {
         match &self.database {
             Database::Postgres { pool, .. } => sqlx::query(sql).execute(pool).await.map(drop),
             Database::Sqlite { pool, .. } => sqlx::query(sql).execute(pool).await.map(drop),
         }
     }
 
-    pub(super) fn credentials(&self) -> &dyn CredentialStore {
+    /// What is kept beside the log.
+    pub(crate) fn accounts(&self) -> Arc<dyn AccountStore> {
         match &self.database {
-            Database::Postgres { pool, .. } => pool,
-            Database::Sqlite { pool, .. } => pool,
+            Database::Postgres { pool, .. } => Arc::new(PostgresAccounts(pool.clone())),
+            Database::Sqlite { pool, .. } => Arc::new(SqliteAccounts(pool.clone())),
         }
     }
 
-    pub(super) async fn all(&self) -> Vec<RecordedEvent> {
+    pub(crate) async fn all(&self) -> Vec<RecordedEvent> {
         self.log.read_after(Position::START, None, usize::MAX).await.expect("read")
     }
 
     /// Hands the appends over in this order, without waiting in between.
-    pub(super) async fn at_once(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
+    pub(crate) async fn at_once(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
         join_all(appends.into_iter().map(|append| self.log.append(append))).await
     }
 }
@@ -101,11 +102,11 @@ async fn on_server(sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("the server");
 }
 
-pub(super) fn some_stream() -> StreamId {
+pub(crate) fn some_stream() -> StreamId {
     UserId(Uuid::now_v7()).into()
 }
 
-pub(super) fn event(partition: &str, data: &str) -> NewEvent {
+pub(crate) fn event(partition: &str, data: &str) -> NewEvent {
     NewEvent {
         event_id: Uuid::now_v7(),
         partition: partition.parse().expect("a partition"),
@@ -115,7 +116,7 @@ pub(super) fn event(partition: &str, data: &str) -> NewEvent {
     }
 }
 
-pub(super) fn metadata() -> Metadata {
+pub(crate) fn metadata() -> Metadata {
     Metadata {
         actor: Actor::Anonymous,
         correlation_id: "request-1".to_owned(),
@@ -125,38 +126,38 @@ pub(super) fn metadata() -> Metadata {
 }
 
 /// `count` events for a stream at a version.
-pub(super) fn part(stream: &StreamId, expected: i64, count: usize) -> StreamAppend {
+pub(crate) fn part(stream: &StreamId, expected: i64, count: usize) -> StreamAppend {
     let events = (0..count).map(|_| event("user", "{}")).collect();
     StreamAppend { stream_id: stream.clone(), expected: Version::new(expected), events }
 }
 
-pub(super) fn append(streams: Vec<StreamAppend>) -> Append {
+pub(crate) fn append(streams: Vec<StreamAppend>) -> Append {
     Append { key: None, metadata: metadata(), streams }
 }
 
 /// One event for a stream at a version.
-pub(super) fn one(stream: &StreamId, expected: i64) -> Append {
+pub(crate) fn one(stream: &StreamId, expected: i64) -> Append {
     append(vec![part(stream, expected, 1)])
 }
 
-pub(super) fn with_key(append: Append, id: &str, digest: u8) -> Append {
+pub(crate) fn with_key(append: Append, id: &str, digest: u8) -> Append {
     Append { key: Some(CommandKey { id: id.to_owned(), fingerprint: [digest; 32] }), ..append }
 }
 
-pub(super) fn positions(events: &[RecordedEvent]) -> Vec<i64> {
+pub(crate) fn positions(events: &[RecordedEvent]) -> Vec<i64> {
     events.iter().map(|event| event.position.get()).collect()
 }
 
-pub(super) fn places(events: &[RecordedEvent]) -> Vec<(&str, i64)> {
+pub(crate) fn places(events: &[RecordedEvent]) -> Vec<(&str, i64)> {
     events.iter().map(|event| (event.stream_id.as_str(), event.version.get())).collect()
 }
 
-pub(super) fn is_conflict<T>(result: &Result<T, AppendError>) -> bool {
+pub(crate) fn is_conflict<T>(result: &Result<T, AppendError>) -> bool {
     matches!(result, Err(AppendError::Conflict))
 }
 
 /// Asks again and again until the answer is there.
-pub(super) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {
         if let Some(answer) = ask().await {

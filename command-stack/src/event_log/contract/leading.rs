@@ -1,26 +1,40 @@
-//! One relay leads, and who leads next goes on where it was.
+//! One leads in each task, and the relay that leads next goes on where the one before was.
 
 use events::Position;
 
-use super::super::{EventLog, Leadership};
+use super::super::{EventLog, Leadership, Task};
 use super::fixture::{Fixture, eventually};
 
 /// The database may take a moment to notice that a leader is gone.
-pub(super) async fn lead_soon(log: &dyn EventLog) -> Box<dyn Leadership> {
-    eventually("leading", async || log.lead().await.expect("the log")).await
+pub(super) async fn lead_soon(log: &dyn EventLog, task: Task) -> Box<dyn Leadership> {
+    eventually("leading", async || log.lead(task).await.expect("the log")).await
 }
 
 pub(super) async fn there_is_one_leader_and_the_next_goes_on_at_its_checkpoint(on: &Fixture) {
-    let mut first = on.log.lead().await.expect("the log").expect("nobody leads");
+    let mut first = on.log.lead(Task::Relay).await.expect("the log").expect("nobody leads");
     assert_eq!(first.checkpoint().await.expect("read"), Position::START);
-    assert!(on.log.lead().await.expect("the log").is_none());
-    assert!(on.peer.lead().await.expect("the log").is_none());
+    assert!(on.log.lead(Task::Relay).await.expect("the log").is_none());
+    assert!(on.peer.lead(Task::Relay).await.expect("the log").is_none());
     first.save(Position::new(41)).await.expect("save");
     first.save(Position::new(42)).await.expect("save");
     drop(first);
-    let mut second = lead_soon(&*on.peer).await;
+    let mut second = lead_soon(&*on.peer, Task::Relay).await;
     assert_eq!(second.checkpoint().await.expect("read"), Position::new(42));
-    assert!(on.log.lead().await.expect("the log").is_none());
+    assert!(on.log.lead(Task::Relay).await.expect("the log").is_none());
     drop(second);
-    lead_soon(&*on.log).await;
+    lead_soon(&*on.log, Task::Relay).await;
+}
+
+pub(super) async fn different_tasks_are_led_at_the_same_time_and_each_by_one_only(on: &Fixture) {
+    let relay = on.log.lead(Task::Relay).await.expect("the log").expect("nobody leads");
+    let mut agenda = on.peer.lead(Task::Agenda).await.expect("the log").expect("nobody leads");
+    for log in [&on.log, &on.peer] {
+        for task in [Task::Relay, Task::Agenda] {
+            assert!(log.lead(task).await.expect("the log").is_none(), "{task:?} is led twice");
+        }
+    }
+    drop(relay);
+    lead_soon(&*on.peer, Task::Relay).await;
+    agenda.confirm().await.expect("the other task is still led");
+    assert!(on.log.lead(Task::Agenda).await.expect("the log").is_none());
 }

@@ -2,15 +2,20 @@
 
 use std::time::Instant;
 
-use events::{EventReader, LogError, Position};
+use events::{EventReader, LogError, Position, UserId};
 use futures::future::join_all;
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::net::TcpListener;
 use tokio::time::Duration;
+use uuid::Uuid;
 
-use super::super::{AppendError, EventLog, PostgresEventLog, StreamAppend};
-use super::fixture::{Database, Fixture, append, event, eventually, one, places, some_stream};
+use super::super::stored::OBLIGATIONS;
+use super::super::{AppendError, EventLog, PostgresEventLog, StreamAppend, Task};
+use super::fixture::{
+    Database, Fixture, append, event, eventually, one, part, places, some_stream,
+};
 use super::leading::lead_soon;
+use super::obligations::{article, drafted, erase, scheduled};
 use super::waking::is_woken;
 
 fn pool(on: &Fixture) -> &PgPool {
@@ -77,7 +82,7 @@ async fn a_server_that_is_not_there_is_said_to_be_unavailable_in_time() {
         late,
         log.read_after(Position::START, None, 1),
         log.find_command("key"),
-        log.lead(),
+        log.lead(Task::Relay),
     );
     for result in appends.into_iter().chain([late]) {
         let is_right = matches!(result, Err(AppendError::Log(LogError::Unavailable(_))));
@@ -109,15 +114,56 @@ async fn appends_wake_again_after_the_connection_was_lost_while_nobody_waited() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_lost_its_connection_cannot_move_the_checkpoint() {
     let on = Fixture::postgres().await;
-    let mut lost = on.log.lead().await.expect("the log").expect("nobody leads");
+    let mut lost = on.log.lead(Task::Relay).await.expect("the log").expect("nobody leads");
     lost.save(Position::new(1)).await.expect("save");
     let holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = \
                   (SELECT oid FROM pg_database WHERE datname = current_database())";
     let holder = sqlx::query_scalar(holder).fetch_one(pool(&on)).await.expect("the holder");
     end(&on, holder).await;
-    let mut next = lead_soon(&*on.twin).await;
+    let mut next = lead_soon(&*on.twin, Task::Relay).await;
     let saved = lost.save(Position::new(2)).await;
     assert!(matches!(saved, Err(LogError::Unavailable(_))), "{saved:?}");
     assert_eq!(next.checkpoint().await.expect("read"), Position::new(1));
+    on.remove().await;
+}
+
+/// How PostgreSQL looks for obligations when tables are so large that it goes by indexes.
+async fn plan_of_obligations(on: &Fixture) -> String {
+    let mut transaction = pool(on).begin().await.expect("begin");
+    for setting in ["seqscan", "hashjoin", "mergejoin", "bitmapscan", "material"] {
+        let setting = AssertSqlSafe(format!("SET LOCAL enable_{setting} = off"));
+        sqlx::query(setting).execute(&mut *transaction).await.expect("set");
+    }
+    let explain = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {OBLIGATIONS}"))).bind(0_i64);
+    let plan: Vec<String> = explain.fetch_all(&mut *transaction).await.expect("explain");
+    plan.join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn obligations_are_found_through_their_partial_indexes() {
+    let on = Fixture::postgres().await;
+    on.log.append(append(vec![part(&some_stream(), 0, 1_000)])).await.expect("append");
+    for n in 0..200 {
+        let author = UserId(Uuid::now_v7());
+        article(&on, [drafted(Some(author)), scheduled(n)]).await;
+        if n % 100 == 0 {
+            erase(&on, author).await;
+        }
+    }
+    on.execute("ANALYZE").await.expect("analyze");
+    let plan = plan_of_obligations(&on).await;
+    for (index, condition) in [
+        ("events_scheduled", "\"position\" > "),
+        ("events_erased", "\"position\" > "),
+        // Narrowed to one author, and not only read from one end to the other.
+        ("events_drafted", "'author_id'"),
+    ] {
+        let (_, used) = plan.split_once(&format!("using {index} ")).unwrap_or_else(|| {
+            panic!("{index} is not used:\n{plan}");
+        });
+        let narrowed = used.lines().nth(1).unwrap_or_default();
+        let is_right = narrowed.contains("Index Cond: ") && narrowed.contains(condition);
+        assert!(is_right, "{index} is not narrowed:\n{plan}");
+    }
     on.remove().await;
 }

@@ -1,6 +1,7 @@
 //! Reading: what comes back is what was appended, in order, and no more than was asked for.
 
 use events::news::NewsEvent;
+use events::personal::PersonalText;
 use events::{
     Actor, DomainEvent, Metadata, NewEvent, Partition, Position, StreamId, UserId, Version,
 };
@@ -69,7 +70,8 @@ pub(super) async fn an_event_in_an_old_shape_is_read_in_the_newest(on: &Fixture)
     );
     match read.decode().expect("an event") {
         DomainEvent::News(NewsEvent::Published(event)) => {
-            assert_eq!(event.text.byline.as_deref(), Some("Ada"));
+            assert_eq!(event.text.byline, Some(PersonalText::Plain("Ada".to_owned())));
+            assert_eq!((event.drafted_at, event.scheduled_for), (None, None));
             assert_eq!((event.text.title.as_str(), event.text.summary.as_str()), ("T", ""));
         }
         other => panic!("{other:?}"),

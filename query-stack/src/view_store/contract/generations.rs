@@ -124,7 +124,7 @@ pub(super) async fn without_a_previous_generation_there_is_no_rollback(store: &d
 pub(super) async fn a_generation_that_nobody_needs_is_dropped(store: &dyn ViewStore) {
     let view = articles();
     put(store, &view, &[article(1, 1)]).await;
-    let neighbour = super::view("articles", "news.sports-1");
+    let neighbour = super::view(Projection::Articles, "news.sports-1");
     put(store, &neighbour, &[article(1, 1)]).await;
     for _ in 0..2 {
         let building = rebuilt(store, &view, &[article(2, 2)]).await;

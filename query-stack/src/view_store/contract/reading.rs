@@ -64,6 +64,7 @@ pub(super) async fn lists_filter_by_tag_and_author(store: &dyn ViewStore) {
         let filter = ListFilter {
             tag: tag.map(str::to_owned),
             author_id: author.map(Uuid::from_u128),
+            status: None,
             after: after.and_then(|place| {
                 place.listed_at.map(|listed_at| ListPlace { listed_at, id: place.id })
             }),
@@ -79,6 +80,32 @@ pub(super) async fn lists_filter_by_tag_and_author(store: &dyn ViewStore) {
     assert_eq!(listed(Some("cup"), None, Some(6)).await, [2, 1]);
     assert_eq!(listed(None, Some(7), Some(4)).await, [3, 1]);
     assert_eq!(listed(Some("cup"), Some(7), Some(5)).await, [1]);
+}
+
+pub(super) async fn lists_filter_by_status(store: &dyn ViewStore) {
+    let with = |number, status: &str| {
+        let mut document = by(number, number % 2, &["cup"]);
+        document.body["status"] = status.into();
+        document
+    };
+    let unlisted = Document { listed_at: None, ..with(6, "draft") };
+    let written = [1, 2, 3, 5].map(|number| with(number, "draft"));
+    put(store, &articles(), &written).await;
+    put(store, &articles(), &[with(4, "published"), article(7, 7), unlisted]).await;
+    let place = ListPlace { listed_at: Timestamp::from_millis(5_000), id: Uuid::from_u128(5) };
+    let draft = ListFilter { status: Some("draft".to_owned()), ..ListFilter::default() };
+    let author_id = Some(Uuid::from_u128(1));
+    let cases = [
+        (ListFilter { status: Some("published".to_owned()), ..ListFilter::default() }, vec![4]),
+        (ListFilter { status: Some("scheduled".to_owned()), ..ListFilter::default() }, vec![]),
+        (ListFilter { author_id, ..draft.clone() }, vec![5, 3, 1]),
+        (ListFilter { after: Some(place), ..draft.clone() }, vec![3, 2, 1]),
+        (ListFilter { tag: Some("cup".to_owned()), ..draft.clone() }, vec![5, 3, 2, 1]),
+        (draft, vec![5, 3, 2, 1]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(numbers(&list(store, &articles(), &filter, 10).await), expected, "{filter:?}");
+    }
 }
 
 pub(super) async fn unlisted_documents_are_in_no_list(store: &dyn ViewStore) {

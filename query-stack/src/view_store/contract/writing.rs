@@ -124,9 +124,9 @@ pub(super) async fn thousands_of_documents_are_applied_at_once(store: &dyn ViewS
 pub(super) async fn views_do_not_see_each_other(store: &dyn ViewStore) {
     let views = [
         articles(),
-        view("articles", "news.sports-1"),
-        view("history", "news.sports"),
-        view("users", "user"),
+        view(Projection::Articles, "news.sports-1"),
+        view(Projection::Desk, "news.sports"),
+        view(Projection::Users, "user"),
     ];
     for (number, view) in (1..).zip(&views) {
         put(store, view, &[article(number, 1)]).await;

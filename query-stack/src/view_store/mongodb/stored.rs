@@ -78,12 +78,13 @@ fn replacement(document: &Document) -> Result<RawDocumentBuf, Error> {
 }
 
 /// What `list` needs, in the order of the list. Documents that are in no list cost nothing here.
-pub(super) fn indexes() -> [IndexModel; 3] {
+pub(super) fn indexes() -> [IndexModel; 4] {
     let listed = doc! { "listed_at": { "$exists": true } };
     [
         doc! { "listed_at": -1, "_id": -1 },
         doc! { "body.tags": 1, "listed_at": -1, "_id": -1 },
         doc! { "body.author_id": 1, "listed_at": -1, "_id": -1 },
+        doc! { "body.status": 1, "listed_at": -1, "_id": -1 },
     ]
     .map(|keys| {
         let options = IndexOptions::builder().partial_filter_expression(listed.clone()).build();
@@ -107,6 +108,9 @@ pub(super) fn listed(filter: &ListFilter) -> Bson {
     }
     if let Some(author_id) = filter.author_id {
         query.insert("body.author_id", author_id.to_string());
+    }
+    if let Some(status) = &filter.status {
+        query.insert("body.status", status);
     }
     if let Some(after) = filter.after {
         // The first condition bounds the walk through the index; the second breaks the tie.

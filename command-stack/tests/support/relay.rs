@@ -1,10 +1,9 @@
-//! A log and a bus of their own for each test, and a relay between them that keeps a record.
+//! A bus beside the log for each test, and a relay between them that keeps a record.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use command_stack::event_log::{Append, EventLog, PostgresEventLog, SqliteEventLog, StreamAppend};
+use command_stack::event_log::{Append, EventLog, StreamAppend};
 use command_stack::relay::Relay;
 use events::bus::in_process::InProcessBus;
 use events::bus::rabbitmq::RabbitMq;
@@ -13,74 +12,43 @@ use events::{
     Actor, BoxError, Dependency, Metadata, NewEvent, Partition, Position, UserId, Version,
 };
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// What has to happen at once happens within this; generous, because the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+use super::database::{Database, Kept, eventually, in_server, variable};
 
 pub(crate) struct Wiring {
-    pub(crate) log: Arc<dyn EventLog>,
-    /// The log as a second relay has it: in PostgreSQL another process's.
-    pub(crate) peer: Arc<dyn EventLog>,
+    pub(crate) database: Database,
     pub(crate) subscriber: Arc<dyn EventSubscriber>,
     publisher: Box<dyn Fn() -> Arc<dyn EventPublisher>>,
-    kept: Kept,
-}
-
-enum Kept {
-    Embedded { pool: SqlitePool, _directory: TempDir },
-    Servers { pool: PgPool, database: String, broker: Broker },
-}
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set: run `scripts/services up` and `scripts/services env`")
-    })
-}
-
-fn in_server(url: &str, name: &str) -> String {
-    let (server, _) = url.rsplit_once('/').expect("scheme://host/name");
-    format!("{server}/{name}")
-}
-
-async fn on_postgres(sql: String) {
-    let mut connection =
-        PgConnection::connect(&variable("PORTAL_EVENT_LOG")).await.expect("connect");
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("PostgreSQL");
+    broker: Option<Broker>,
 }
 
 impl Wiring {
     pub(crate) async fn embedded() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("events.db");
-        let log = SqliteEventLog::at(path.to_str().expect("UTF-8")).await.expect("open");
-        let kept = Kept::Embedded { pool: log.pool().clone(), _directory: directory };
-        let log: Arc<dyn EventLog> = Arc::new(log);
         let bus = InProcessBus::default();
         let subscriber = Arc::new(bus.clone());
         let publisher = Box::new(move || Arc::new(bus.clone()) as _);
-        Self { peer: Arc::clone(&log), log, subscriber, publisher, kept }
+        Self { database: Database::sqlite().await, subscriber, publisher, broker: None }
     }
 
     pub(crate) async fn servers() -> Self {
-        let database = format!("log_{}", Uuid::now_v7().simple());
-        // Nobody is ever connected to template0, so that tests can copy it at the same time.
-        on_postgres(format!("CREATE DATABASE \"{database}\" TEMPLATE template0")).await;
-        let url = in_server(&variable("PORTAL_EVENT_LOG"), &database);
-        let log = PostgresEventLog::at(&url).expect("the address");
-        log.migrate().await.expect("migrate");
-        let peer = Arc::new(PostgresEventLog::at(&url).expect("the address"));
         let broker = Broker::new().await;
         let uri = in_server(&variable("PORTAL_BUS"), &broker.vhost);
         let subscriber = Arc::new(RabbitMq::at(&uri));
         let publisher = Box::new(move || Arc::new(RabbitMq::at(&uri)) as _);
-        let kept = Kept::Servers { pool: log.pool().clone(), database, broker };
-        Self { log: Arc::new(log), peer, subscriber, publisher, kept }
+        let database = Database::postgres().await;
+        Self { database, subscriber, publisher, broker: Some(broker) }
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn EventLog> {
+        &self.database.log
+    }
+
+    /// The log as a second relay has it.
+    pub(crate) fn peer(&self) -> &Arc<dyn EventLog> {
+        &self.database.peer
     }
 
     /// As another relay has it: with a connection of its own.
@@ -90,29 +58,26 @@ impl Wiring {
 
     pub(crate) async fn checkpoint(&self) -> Position {
         let query = "SELECT position FROM relay_checkpoint";
-        Position::new(match &self.kept {
-            Kept::Embedded { pool, .. } => {
+        Position::new(match &self.database.kept {
+            Kept::Sqlite { pool, .. } => {
                 sqlx::query_scalar(query).fetch_one(pool).await.expect("read")
             }
-            Kept::Servers { pool, .. } => {
+            Kept::Postgres { pool, .. } => {
                 sqlx::query_scalar(query).fetch_one(pool).await.expect("read")
             }
         })
     }
 
     pub(crate) fn broker(&self) -> &Broker {
-        match &self.kept {
-            Kept::Servers { broker, .. } => broker,
-            Kept::Embedded { .. } => panic!("no broker"),
-        }
+        self.broker.as_ref().expect("a broker")
     }
 
     /// Only after success: what a failed test left behind can be looked at.
     pub(crate) async fn remove(self) {
-        if let Kept::Servers { database, broker, .. } = self.kept {
+        if let Some(broker) = self.broker {
             broker.remove().await;
-            on_postgres(format!("DROP DATABASE \"{database}\" WITH (FORCE)")).await;
         }
+        self.database.remove().await;
     }
 }
 
@@ -144,15 +109,11 @@ impl Broker {
 
     /// Waits for a queue.
     pub(crate) async fn has(&self, queue: &Queue) {
-        let deadline = Instant::now() + SOON;
-        loop {
+        eventually(&format!("{queue} is there"), async || {
             let found = self.client.get(self.address(queue)).send().await;
-            if found.expect("the management API").status().is_success() {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{queue} is not there in time");
-            sleep(Duration::from_millis(20)).await;
-        }
+            found.expect("the management API").status().is_success().then_some(())
+        })
+        .await;
     }
 
     async fn remove(self) {
@@ -256,8 +217,9 @@ pub(crate) fn partition(name: &str) -> Partition {
     name.parse().expect("a partition")
 }
 
+/// Of the view that readers see.
 pub(crate) fn queue(name: &str) -> Queue {
-    Queue::of(&partition(name))
+    Queue::of(&partition(name)).swap_remove(0)
 }
 
 /// One event for each of these partitions, in streams of their own; the last one's position.

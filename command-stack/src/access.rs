@@ -1,0 +1,130 @@
+//! Who may: the one place that says which caller may give which command, whatever door it came
+//! through. `docs/newsroom.md` has it as a table, and a test compares the two cell by cell.
+
+use std::collections::BTreeSet;
+
+use events::news::{Article, ArticleStatus, Viewer};
+use events::user::User;
+use events::{Actor, Role, Timestamp, UserId};
+
+use crate::news::{Begin, Change, NewsCommand};
+use crate::user::UserCommand;
+
+/// Who gives a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody signed in.
+    Anonymous,
+    /// Who has a valid access token.
+    User {
+        /// Who.
+        id: UserId,
+        /// What the token says the user may be.
+        roles: BTreeSet<Role>,
+    },
+    /// A part of the portal itself, by its name. It may do everything: what it does, the portal was
+    /// asked for before, or the operator asks for on the command line.
+    Portal(&'static str),
+}
+
+/// Why a command is not even considered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Somebody has to sign in first.
+    #[error("sign in first")]
+    NotSignedIn,
+    /// Who is signed in lacks the right.
+    #[error("your roles do not allow this")]
+    NotAllowed,
+    /// It is nobody's business that this exists.
+    #[error("there is nothing at this address")]
+    Hidden,
+}
+
+impl Caller {
+    /// As the events name it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Anonymous => Actor::Anonymous,
+            Self::User { id, .. } => Actor::User(*id),
+            Self::Portal(name) => Actor::System((*name).to_owned()),
+        }
+    }
+
+    /// Whether the caller has a role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        match self {
+            Self::Anonymous => false,
+            Self::User { roles, .. } => roles.contains(&role),
+            Self::Portal(_) => true,
+        }
+    }
+
+    /// Who it is, when it is a user.
+    #[must_use]
+    pub fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::User { id, .. } => Some(*id),
+            Self::Anonymous | Self::Portal(_) => None,
+        }
+    }
+}
+
+/// Articles: editors do everything, authors draft and revise their own drafts. What an author may
+/// not even see is hidden, not refused.
+///
+/// # Errors
+/// What the caller lacks.
+pub fn to_article(
+    article: Option<&Article>,
+    command: &NewsCommand,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<(), Denied> {
+    let author = match caller {
+        Caller::Anonymous => return Err(Denied::NotSignedIn),
+        Caller::Portal(_) => return Ok(()),
+        caller if caller.has(Role::Editor) => return Ok(()),
+        Caller::User { id, roles } if roles.contains(&Role::Author) => *id,
+        Caller::User { .. } => return Err(Denied::NotAllowed),
+    };
+    match (command, article) {
+        (NewsCommand::Begin { begin: Begin::Draft, embargo_until: None, .. }, _) => Ok(()),
+        // The decision says that there is no such article.
+        (NewsCommand::Change { change: Change::Text { .. }, .. }, None) => Ok(()),
+        (NewsCommand::Change { change: Change::Text { .. }, .. }, Some(article)) => {
+            let own = article.author_id == Some(author);
+            let viewer = Viewer { user_id: author, editor: false };
+            match article.status {
+                ArticleStatus::Draft if own => Ok(()),
+                _ if article.is_seen_by(viewer, now) => Err(Denied::NotAllowed),
+                _ => Err(Denied::Hidden),
+            }
+        }
+        _ => Err(Denied::NotAllowed),
+    }
+}
+
+/// Users: everybody may open an account, everybody sees to the own, admins see to all.
+///
+/// # Errors
+/// What the caller lacks.
+pub fn to_user(user: Option<&User>, command: &UserCommand, caller: &Caller) -> Result<(), Denied> {
+    if let (UserCommand::Register { .. }, _) | (_, Caller::Portal(_)) = (command, caller) {
+        return Ok(());
+    }
+    let Caller::User { id, .. } = caller else { return Err(Denied::NotSignedIn) };
+    let own = user.is_some_and(|user| user.id == *id);
+    match command {
+        _ if caller.has(Role::Admin) => Ok(()),
+        UserCommand::ChangeRoles { .. } | UserCommand::Register { .. } => Err(Denied::NotAllowed),
+        UserCommand::ChangeProfile { .. } | UserCommand::ChangePassword | UserCommand::Erase
+            if own =>
+        {
+            Ok(())
+        }
+        _ => Err(Denied::NotAllowed),
+    }
+}

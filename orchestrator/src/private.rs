@@ -1,0 +1,26 @@
+//! What caches must know of answers that depend on who asked.
+
+use axum::http::HeaderValue;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
+use axum::response::{IntoResponse, Response};
+
+/// An answer that was composed for one person, also a refusal: nobody keeps it.
+pub(crate) fn private(answer: impl IntoResponse) -> Response {
+    let mut response = varying(answer);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An answer for everybody, at an address where somebody else may get another one.
+pub(crate) fn varying(answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    response.headers_mut().append(VARY, HeaderValue::from_name(AUTHORIZATION));
+    response
+}
+
+/// What may be kept may not be shown without asking: an article can be taken back at any moment.
+pub(crate) async fn not_unasked(mut response: Response) -> Response {
+    let ask = HeaderValue::from_static("no-cache");
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(ask);
+    response
+}

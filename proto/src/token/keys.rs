@@ -1,0 +1,180 @@
+//! The keys of the tokens: the private ones, and the set of public ones as it is published.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::{Claims, TYPE, ed25519};
+
+/// A JWK set (RFC 7517) of Ed25519 keys (RFC 8037): the JSON of `/.well-known/jwks.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKeys {
+    #[serde(deserialize_with = "those_we_know")]
+    pub(super) keys: Vec<PublicKey>,
+}
+
+/// A key of another kind is left out and not an error (RFC 7517, 5), so that a later version can
+/// publish further kinds while this one still runs.
+fn those_we_know<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PublicKey>, D::Error> {
+    let keys = Vec::<Value>::deserialize(deserializer)?;
+    Ok(keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect())
+}
+
+impl FromIterator<PublicKey> for PublicKeys {
+    fn from_iter<I: IntoIterator<Item = PublicKey>>(keys: I) -> Self {
+        Self { keys: keys.into_iter().collect() }
+    }
+}
+
+/// One public key of a [`PublicKeys`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicKey {
+    kty: KeyType,
+    crv: Curve,
+    alg: KeyAlgorithm,
+    #[serde(rename = "use")]
+    usage: Usage,
+    pub(super) kid: String,
+    pub(super) x: Point,
+}
+
+impl PublicKey {
+    /// The key is named by its thumbprint (RFC 7638), so no two keys have the same name.
+    pub(super) fn new(x: [u8; 32]) -> Self {
+        let members =
+            format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, String::from(Point(x)));
+        let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()));
+        let (kty, crv, alg, usage) =
+            (KeyType::Okp, Curve::Ed25519, KeyAlgorithm::EdDsa, Usage::Sig);
+        Self { kty, crv, alg, usage, kid, x: Point(x) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum KeyType {
+    #[serde(rename = "OKP")]
+    Okp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Curve {
+    Ed25519,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum KeyAlgorithm {
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Usage {
+    #[serde(rename = "sig")]
+    Sig,
+}
+
+/// The public key itself; base64url in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct Point(pub(super) [u8; 32]);
+
+impl TryFrom<String> for Point {
+    type Error = KeyError;
+
+    fn try_from(text: String) -> Result<Self, KeyError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyError::NotAKey)?;
+        bytes.try_into().map(Self).map_err(|_| KeyError::NotAKey)
+    }
+}
+
+impl From<Point> for String {
+    fn from(point: Point) -> Self {
+        URL_SAFE_NO_PAD.encode(point.0)
+    }
+}
+
+/// Why there is no key, or no token. Says nothing about the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes are something else.
+    #[error("not an Ed25519 key")]
+    NotAKey,
+    /// The operating system has none.
+    #[error("there is no randomness for a new key")]
+    NoRandomness,
+    /// The claims could not be written as JSON.
+    #[error("the token could not be signed")]
+    NotSigned,
+}
+
+/// A private key. It is wiped from memory when it is dropped, and `Debug` shows only its name.
+#[derive(Clone)]
+pub struct SigningKey {
+    public: PublicKey,
+    private: EncodingKey,
+}
+
+impl SigningKey {
+    /// A new key.
+    ///
+    /// # Errors
+    /// [`KeyError::NoRandomness`].
+    pub fn generate() -> Result<Self, KeyError> {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new());
+        Self::from_pkcs8(pkcs8.map_err(|_| KeyError::NoRandomness)?.as_ref())
+    }
+
+    /// A key that was kept as [`Self::pkcs8`].
+    ///
+    /// # Errors
+    /// [`KeyError::NotAKey`], also when the public half does not belong to the private one.
+    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, KeyError> {
+        ed25519::install();
+        let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| KeyError::NotAKey)?;
+        let x = pair.public_key().as_ref().try_into().map_err(|_| KeyError::NotAKey)?;
+        Ok(Self { public: PublicKey::new(x), private: EncodingKey::from_ed_der(pkcs8) })
+    }
+
+    /// The secret itself, as PKCS#8 (RFC 5958) in DER: for a file that only its owner reads.
+    #[must_use]
+    pub fn pkcs8(&self) -> &[u8] {
+        self.private.as_bytes()
+    }
+
+    /// The name that tokens carry as `kid`.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.public.kid
+    }
+
+    /// What others need to verify the tokens.
+    #[must_use]
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// The token with these claims: a compact JWS (RFC 7515).
+    ///
+    /// # Errors
+    /// [`KeyError::NotSigned`].
+    pub fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(self.public.kid.clone());
+        let token = jsonwebtoken::encode(&header, claims, &self.private);
+        token.map_err(|_| KeyError::NotSigned)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey").field("kid", &self.public.kid).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,134 @@
+//! Articles as they are: for the public from the public view, for the newsroom from the desk.
+
+use events::Timestamp;
+use events::news::{Article, Viewer};
+use events::personal::PersonalText;
+use proto::v1::article_answer::Answer;
+use proto::v1::{ArticlePage, GetArticleRequest, ListArticlesRequest};
+use serde::Deserialize;
+use serde_json::Value;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::past::point;
+use super::{Queries, at_most, id, malformed, nothing, place, read, unavailable, viewer};
+use crate::view_store::{ListFilter, View};
+
+impl Queries {
+    pub(super) async fn articles(
+        &self,
+        request: ListArticlesRequest,
+    ) -> Result<ArticlePage, Status> {
+        let category = self.category(&request.category)?.clone();
+        let mut filter = filter(&request)?;
+        let view = match (&filter.status, viewer(request.viewer)?) {
+            (None, _) => View::articles(category),
+            (Some(_), None) => return Err(Status::permission_denied("for the newsroom only")),
+            (Some(_), Some(viewer)) => {
+                if !narrow(&mut filter, viewer) {
+                    return Ok(ArticlePage::default());
+                }
+                View::desk(category)
+            }
+        };
+        let live = self.state(&view, request.min_position).await?.live;
+        let limit = at_most(request.limit);
+        let found = self.store.list(&view, live.generation, &filter, limit).await;
+        let found = found.map_err(unavailable)?;
+        let mut bodies: Vec<_> = found.into_iter().map(|document| document.body).collect();
+        self.open_bylines(&mut bodies).await;
+        let items = bodies.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(ArticlePage { items, position: live.position.get() })
+    }
+
+    pub(super) async fn article(&self, request: GetArticleRequest) -> Result<Answer, Status> {
+        let (category, id) = (self.category(&request.category)?, id(&request.id)?);
+        let point = point(request.version, request.as_of.as_deref())?;
+        let viewer = viewer(request.viewer)?;
+        if let Some(point) = point {
+            return self.past_article(category, id, point, viewer).await;
+        }
+        let public = View::articles(category.clone());
+        if let Some(body) = self.body(&public, id, request.min_position).await? {
+            return self.answer(body).await;
+        }
+        let viewer = viewer.ok_or_else(nothing)?;
+        let desk = View::desk(category.clone());
+        self.answer(self.seen_by(viewer, &desk, id, request.min_position).await?).await
+    }
+
+    async fn seen_by(
+        &self,
+        viewer: Viewer,
+        desk: &View,
+        id: Uuid,
+        min: i64,
+    ) -> Result<Value, Status> {
+        let body = self.body(desk, id, min).await?.ok_or_else(nothing)?;
+        let article: Article = read(body.clone())?;
+        let seen = article.is_seen_by(viewer, Timestamp::from(chrono::Utc::now()));
+        if seen { Ok(body) } else { Err(nothing()) }
+    }
+
+    /// A newsroom that asks for what was taken back is told what everybody is told.
+    async fn answer(&self, mut body: Value) -> Result<Answer, Status> {
+        for (field, answer) in [
+            ("moved_to", (|value| read(value).map(Answer::Moved)) as fn(_) -> _),
+            ("retraction", |value| read(value).map(Answer::Retracted)),
+        ] {
+            if let Some(value) = body.get_mut(field) {
+                return answer(value.take());
+            }
+        }
+        self.open_bylines(std::slice::from_mut(&mut body)).await;
+        Ok(Answer::Article(read(body)?))
+    }
+
+    /// Puts the bylines as they are printed in the place of the sealed ones.
+    async fn open_bylines(&self, bodies: &mut [Value]) {
+        let sealed = bodies.iter().map(|body| PersonalText::deserialize(&body["byline"]).ok());
+        let sealed: Vec<_> = sealed.collect();
+        let keys = self.keyring.keys_for(sealed.iter().flatten()).await;
+        for (body, byline) in bodies.iter_mut().zip(sealed) {
+            body["byline"] = byline.and_then(|byline| keys.open(&byline).printed()).into();
+        }
+    }
+}
+
+/// Authors get their own: false when they ask for another's.
+fn narrow(filter: &mut ListFilter, viewer: Viewer) -> bool {
+    if viewer.editor {
+        return true;
+    }
+    let own = viewer.user_id.0;
+    filter.author_id.replace(own).is_none_or(|asked| asked == own)
+}
+
+fn filter(request: &ListArticlesRequest) -> Result<ListFilter, Status> {
+    let author = |id: &String| Uuid::parse_str(id).map_err(|_| malformed());
+    Ok(ListFilter {
+        tag: request.tag.clone(),
+        author_id: request.author_id.as_ref().map(author).transpose()?,
+        status: request.status.clone(),
+        after: place(request.after.as_ref())?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use events::UserId;
+
+    use super::*;
+
+    #[test]
+    fn an_author_gets_the_own_articles_and_an_editor_anybodys() {
+        let (own, another) = (Uuid::from_u128(1), Some(Uuid::from_u128(2)));
+        let author = Viewer { user_id: UserId(own), editor: false };
+        let mut all = ListFilter::default();
+        assert!(narrow(&mut all, author));
+        assert_eq!(all.author_id, Some(own));
+        let mut of_another = ListFilter { author_id: another, ..ListFilter::default() };
+        assert!(narrow(&mut of_another.clone(), Viewer { editor: true, ..author }));
+        assert!(!narrow(&mut of_another, author));
+    }
+}

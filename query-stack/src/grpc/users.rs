@@ -1,0 +1,67 @@
+//! Users, with the names and addresses opened. An erased user is none any more, from the moment
+//! that the key is gone: the view may not know yet.
+
+use events::personal::{FORMER_CONTRIBUTOR, Keys, Opened, PersonalText};
+use events::user::User;
+use proto::v1::{self, GetUserRequest, ListUsersRequest, UserPage};
+use tonic::Status;
+
+use super::{Queries, at_most, id, nothing, place, read, unavailable};
+use crate::view_store::{ListFilter, View};
+
+impl Queries {
+    pub(super) async fn user(&self, request: GetUserRequest) -> Result<v1::User, Status> {
+        let id = id(&request.id)?;
+        let body = self.body(&View::users(), id, request.min_position).await?;
+        let user: User = read(body.ok_or_else(nothing)?)?;
+        let keys = self.keys(std::slice::from_ref(&user)).await;
+        if user.name.as_ref().is_none_or(|name| keys.open(name) == Opened::Forgotten) {
+            return Err(nothing());
+        }
+        opened(user, &keys)
+    }
+
+    /// One that was erased just now is still in the list, without a name: a page must not be
+    /// shorter than what the view has, or it would look like the last.
+    pub(super) async fn users(&self, request: ListUsersRequest) -> Result<UserPage, Status> {
+        let view = View::users();
+        let live = self.state(&view, request.min_position).await?.live;
+        let after = place(request.after.as_ref())?;
+        let (filter, limit) = (ListFilter { after, ..Default::default() }, at_most(request.limit));
+        let found = self.store.list(&view, live.generation, &filter, limit).await;
+        let found = found.map_err(unavailable)?;
+        let users = found.into_iter().map(|document| read(document.body));
+        let users: Vec<User> = users.collect::<Result<_, _>>()?;
+        let keys = self.keys(&users).await;
+        let items = users.into_iter().map(|user| opened(user, &keys)).collect::<Result<_, _>>()?;
+        Ok(UserPage { items })
+    }
+
+    async fn keys(&self, users: &[User]) -> Keys {
+        let sealed: Vec<_> =
+            users.iter().flat_map(|user| [&user.name, &user.email]).flatten().collect();
+        self.keyring.keys_for(sealed).await
+    }
+}
+
+fn opened(user: User, keys: &Keys) -> Result<v1::User, Status> {
+    let name = text(user.name.as_ref(), keys)?;
+    Ok(v1::User {
+        id: user.id.to_string(),
+        version: user.version.get(),
+        name: name.unwrap_or_else(|| FORMER_CONTRIBUTOR.to_owned()),
+        email: text(user.email.as_ref(), keys)?,
+        roles: user.roles.iter().map(ToString::to_string).collect(),
+        created_at: user.created_at.to_string(),
+        updated_at: user.updated_at.to_string(),
+    })
+}
+
+/// `None`: there is none, or its key was destroyed.
+fn text(sealed: Option<&PersonalText>, keys: &Keys) -> Result<Option<String>, Status> {
+    match sealed.map(|sealed| keys.open(sealed)) {
+        Some(Opened::Text(text)) => Ok(Some(text)),
+        Some(Opened::Forgotten) | None => Ok(None),
+        Some(Opened::Unknown) => Err(Status::unavailable("the keys of users cannot be read")),
+    }
+}

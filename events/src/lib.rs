@@ -13,6 +13,7 @@ pub mod personal;
 mod reader;
 mod role;
 pub mod seal;
+pub mod sqlite;
 mod upcast;
 pub mod user;
 

@@ -2,7 +2,6 @@
 //! what was acknowledged survives a power cut here as well.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::Utc;
@@ -11,7 +10,7 @@ use events::{
     Timestamp, Version,
 };
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -23,11 +22,6 @@ use super::{
     Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, Obligation, StreamAppend,
     Task,
 };
-
-/// One writes, the others read.
-const CONNECTIONS: u32 = 4;
-/// How long a writer waits for one in another process, such as `portal import`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite/event_log");
 
@@ -58,18 +52,10 @@ impl SqliteEventLog {
     pub async fn at(path: &str) -> Result<Self, BoxError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
             // What is deleted beside the log (keys) is overwritten, not only unlinked.
             .pragma("secure_delete", "ON");
-        let pool =
-            SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
-        // Under the write lock: sqlx takes none on SQLite, and two processes may open a new file.
-        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-        MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
-        transaction.commit().await?;
+        let pool = events::sqlite::open(options, &MIGRATIONS).await?;
         let queue = AppendQueue::new(Arc::new(pool.clone()));
         let (relay, agenda) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         Ok(Self { pool, queue, appended: watch::channel(()).0, relay, agenda })

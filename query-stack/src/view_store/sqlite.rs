@@ -5,15 +5,10 @@
 
 mod views;
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use events::{BoxError, Dependency, Position, Timestamp, Version};
 use serde_json::Value;
-use sqlx::sqlite::{
-    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 use sqlx::types::Json;
 use sqlx::{SqliteConnection, Transaction};
 use uuid::Uuid;
@@ -25,11 +20,6 @@ use super::{
 };
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/views");
-
-/// Readers; writers wait for each other anyway.
-const CONNECTIONS: u32 = 4;
-/// How long a writer waits for the write lock: another process may drop a large generation.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A file. Clones share the connections.
 #[derive(Clone)]
@@ -80,28 +70,9 @@ impl SqliteViewStore {
     pub async fn at(path: &str) -> Result<Self, BoxError> {
         // NORMAL: a power cut may lose the newest commits, but a commit holds documents and their
         // checkpoint, so the events that were in them are applied again.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_with(options)
-            .await?;
-        let store = Self { pool };
-        store.migrate().await?;
-        Ok(store)
-    }
-
-    /// Under the write lock: sqlx takes none on SQLite, and two processes may open a new file.
-    async fn migrate(&self) -> Result<(), BoxError> {
-        let mut transaction = self.write().await?;
-        MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
-        transaction.commit().await?;
-        Ok(())
+        let options =
+            SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Normal);
+        Ok(Self { pool: events::sqlite::open(options, &MIGRATIONS).await? })
     }
 
     async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {

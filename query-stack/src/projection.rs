@@ -11,7 +11,7 @@ use events::{
 use uuid::Uuid;
 
 use crate::view_store::{
-    ApplyError, Checkpoint, Document, Projection, Slot, Unavailable, View, ViewStore,
+    ApplyError, Change, Checkpoint, Document, Projection, Slot, Unavailable, View, ViewStore,
 };
 use crate::{articles, desk, users};
 
@@ -154,8 +154,8 @@ impl ViewWriter {
         let known = self.store.documents(&self.view, from.generation, &ids).await?;
         let known = known.into_iter().map(|document| (document.id, document)).collect();
         let changed = fold(&self.view, known, events)?;
-        self.store.apply(&self.view, self.slot, from, last.position, &changed).await?;
-        Ok(Checkpoint { position: last.position, ..from })
+        let change = Change { to: last.position, documents: &changed, ..Change::default() };
+        Ok(self.store.apply(&self.view, self.slot, from, &change).await?)
     }
 }
 

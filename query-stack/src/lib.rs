@@ -6,8 +6,11 @@
 
 pub mod articles;
 pub mod desk;
+mod figures;
+mod fold;
 mod grpc;
 mod history;
+mod parking;
 mod projection;
 mod projector;
 mod rebuild;
@@ -15,8 +18,10 @@ pub mod users;
 mod verify;
 pub mod view_store;
 
+pub use figures::Figures;
 pub use grpc::Queries;
-pub use projection::views;
+pub use parking::{DeadLetters, TakenUp};
+pub use projection::{ProjectError, views};
 pub use projector::Projector;
 pub use rebuild::{Progress, RebuildError, Rebuilder, Until};
 pub use verify::{Verified, verify};

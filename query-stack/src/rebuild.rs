@@ -1,6 +1,7 @@
 //! Building a view again from the log, while readers go on with the live one: a new generation is
 //! filled beside it and takes its place when it is not behind. Nothing but documents is written,
-//! so a rebuild has no side effects.
+//! so a rebuild has no side effects. A stream of which an event cannot be taken is parked in the new
+//! generation too.
 
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ pub enum RebuildError {
     /// There is no generation to go back to.
     #[error("{0} has no previous generation")]
     NoPrevious(String),
-    /// The log or the store failed, or an event cannot be projected.
+    /// The log or the store failed.
     #[error(transparent)]
     Project(#[from] ProjectError),
 }
@@ -143,7 +144,7 @@ impl Rebuilder {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Checkpoint, RebuildError> {
         let store = Arc::clone(&self.store);
-        let writer = ViewWriter { store, view: view.clone(), slot: Slot::Building };
+        let writer = ViewWriter::new(store, view.clone(), Slot::Building);
         let head = self.log.last_position(Some(&view.partition), Position::END).await?;
         loop {
             let partition = Some(&view.partition);

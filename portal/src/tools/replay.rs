@@ -61,5 +61,9 @@ async fn replay(
     };
     let (generation, position) = (built.generation, built.position);
     println!("{view}: {rate}, generation {generation} at position {position} {outcome}");
+    if built.revision > 0 {
+        let parked = rebuilder.store.count_parked(view, generation).await?;
+        println!("{view}: {parked}; `portal dead-letters list` tells why");
+    }
     Ok(())
 }

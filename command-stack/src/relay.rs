@@ -2,9 +2,11 @@
 //!
 //! The log is the outbox. One relay leads; it publishes what comes after its checkpoint, page by
 //! page, and moves the checkpoint over a page only when the broker has confirmed all of it. After
-//! any failure it goes back to its checkpoint: messages may be repeated, never left out.
+//! any failure it goes back to its checkpoint: messages may be repeated, never left out. One that was
+//! paused while another took over cannot move the checkpoint.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::event_log::{EventLog, Leadership, Task, take_turns};
+use crate::event_log::{EventLog, LeadError, Leadership, Task, take_turns};
 
 /// Events in flight at most: enough to keep RabbitMQ busy, and a bound for what is held in memory
 /// (1 MB of usual articles, 200 MB of the longest) and sent twice.
@@ -30,6 +32,8 @@ const SAVE_INTERVAL: Duration = Duration::from_millis(250);
 enum RelayError {
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Lead(#[from] LeadError),
     #[error(transparent)]
     Bus(#[from] BusError),
 }
@@ -55,16 +59,14 @@ impl Relay {
 
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
-        take_turns(Task::Relay, shutdown, || self.lead().boxed()).await;
+        let work = |leadership| self.lead(leadership).boxed();
+        take_turns(&*self.log, Task::Relay, shutdown, work).await;
     }
 
-    /// Leads until something fails; returns at once when another relay leads.
-    async fn lead(&self) -> Result<(), RelayError> {
-        let Some(leadership) = self.log.lead(Task::Relay).await? else { return Ok(()) };
+    async fn lead(&self, leadership: Arc<dyn Leadership>) -> Result<Infallible, RelayError> {
         let queues: Vec<_> = self.partitions.iter().flat_map(Queue::of).collect();
         self.bus.declare(&queues).await?;
         let mut course = Course::begin(leadership).await?;
-        tracing::info!(position = %course.published, "this relay leads");
         let ended = self.follow(&mut course).await;
         // What was confirmed need not be sent again, whatever went wrong after it.
         if let Err(error) = course.save().await {
@@ -73,7 +75,7 @@ impl Relay {
         ended
     }
 
-    async fn follow(&self, course: &mut Course) -> Result<(), RelayError> {
+    async fn follow(&self, course: &mut Course) -> Result<Infallible, RelayError> {
         let mut appended = self.log.appended();
         loop {
             appended.mark_unchanged();
@@ -109,7 +111,7 @@ impl Relay {
 
 /// How far the leading relay has come.
 struct Course {
-    leadership: Box<dyn Leadership>,
+    leadership: Arc<dyn Leadership>,
     published: Position,
     saved: Position,
     saved_at: Instant,
@@ -117,7 +119,7 @@ struct Course {
 }
 
 impl Course {
-    async fn begin(mut leadership: Box<dyn Leadership>) -> Result<Self, LogError> {
+    async fn begin(leadership: Arc<dyn Leadership>) -> Result<Self, LogError> {
         let published = leadership.checkpoint().await?;
         Ok(Self {
             leadership,
@@ -151,14 +153,14 @@ impl Course {
         }
     }
 
-    async fn save_if_due(&mut self) -> Result<(), LogError> {
+    async fn save_if_due(&mut self) -> Result<(), LeadError> {
         if self.saved != self.published && self.saved_at.elapsed() >= SAVE_INTERVAL {
             self.save().await?;
         }
         Ok(())
     }
 
-    async fn save(&mut self) -> Result<(), LogError> {
+    async fn save(&mut self) -> Result<(), LeadError> {
         self.leadership.save(self.published).await?;
         self.saved = self.published;
         self.saved_at = Instant::now();

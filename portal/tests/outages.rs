@@ -137,6 +137,31 @@ async fn queues_that_are_purged_or_deleted_while_news_come_in_cost_no_view_anyth
 }
 
 #[tokio::test]
+async fn a_message_that_never_reaches_one_queue_costs_no_view_anything() {
+    let portal = Portal::start(Wiring::Servers).await;
+    Published::new(&portal, "Before").await.becomes_readable(&portal).await;
+    the_bus_delivers(&portal).await;
+    // The queue of the newsroom still takes it, so that nobody sees a message that went nowhere.
+    let (vhost, queue) = (vhost(&portal), "portal.articles.news.sports");
+    let bindings = format!("bindings/{vhost}/e/portal.events/q/{queue}");
+    let pattern = "news.sports.*";
+    at_the_broker(&portal, Method::DELETE, &format!("{bindings}/{pattern}")).await;
+    let lost = Published::new(&portal, "Lost").await;
+    lost.becomes_readable(&portal).await;
+    bind_again(&portal, &bindings, pattern).await;
+    Published::new(&portal, "After").await.becomes_readable(&portal).await;
+    the_bus_delivers(&portal).await;
+    portal.verifies().await;
+}
+
+async fn bind_again(portal: &Portal, bindings: &str, pattern: &str) {
+    let api = &portal.environment[RABBITMQ_API];
+    let binding = Client::new().post(format!("{api}/api/{bindings}"));
+    let bound = binding.json(&json!({"routing_key": pattern})).send().await;
+    assert!(bound.expect("the management API").status().is_success());
+}
+
+#[tokio::test]
 async fn a_broker_that_has_lost_everything_costs_no_view_anything() {
     let portal = Portal::start(Wiring::Servers).await;
     Published::new(&portal, "Before").await.becomes_readable(&portal).await;

@@ -1,6 +1,7 @@
 //! The event log in PostgreSQL, from 15. The table, its triggers and the appending function are in
 //! `migrations/postgres`.
 
+mod lease;
 mod writer;
 
 use std::sync::{Arc, OnceLock};
@@ -21,7 +22,7 @@ use super::append_queue::AppendQueue;
 use super::stored::{self, StoredCommand, StoredEvent, first_answer, log_error, recorded};
 use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, Obligation, Task};
 
-/// For reading, and one that listens. Who appends and who leads have one of their own.
+/// For reading, for who leads, and one that listens. Who appends has one of its own.
 const CONNECTIONS: u32 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that took a call and is silent so long is gone, even if the network does not say so.
@@ -29,9 +30,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer idle, a connection is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// Whoever holds the session lock does the task. Any constants that nobody else uses.
-const RELAY_LOCK: i64 = 7_310_275;
-const AGENDA_LOCK: i64 = 7_310_276;
 
 macro_rules! select_events {
     ($rest:literal) => {
@@ -88,7 +86,7 @@ impl PostgresEventLog {
     /// # Errors
     /// When the database does not answer or does not let us in.
     pub async fn is_migrated(&self) -> Result<bool, LogError> {
-        let query = sqlx::query_scalar("SELECT to_regclass('sign_in_attempts') IS NOT NULL");
+        let query = sqlx::query_scalar("SELECT to_regclass('leases') IS NOT NULL");
         query.fetch_one(&self.pool).await.map_err(log_error)
     }
 
@@ -267,33 +265,6 @@ impl EventLog for PostgresEventLog {
     }
 
     async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError> {
-        let lock = match task {
-            Task::Relay => RELAY_LOCK,
-            Task::Agenda => AGENDA_LOCK,
-        };
-        // Outside the pool: the lock lives as long as this connection and no longer.
-        let mut connection = connect(&self.pool).await.map_err(log_error)?;
-        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock);
-        let leads: bool = answered(lock.fetch_one(&mut connection)).await?;
-        Ok(leads.then(|| Box::new(PostgresLeadership(connection)) as Box<dyn Leadership>))
-    }
-}
-
-struct PostgresLeadership(PgConnection);
-
-#[async_trait]
-impl Leadership for PostgresLeadership {
-    async fn confirm(&mut self) -> Result<(), LogError> {
-        answered(self.0.ping()).await
-    }
-
-    async fn checkpoint(&mut self) -> Result<Position, LogError> {
-        let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
-        answered(query.fetch_one(&mut self.0)).await.map(Position::new)
-    }
-
-    async fn save(&mut self, position: Position) -> Result<(), LogError> {
-        let query = sqlx::query("UPDATE relay_checkpoint SET position = $1");
-        answered(query.bind(position.get()).execute(&mut self.0)).await.map(drop)
+        Ok(lease::take(&self.pool, task).await?.map(|lease| Box::new(lease) as _))
     }
 }

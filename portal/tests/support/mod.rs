@@ -65,6 +65,7 @@ pub struct Portal {
 struct Service {
     process: Child,
     address: String,
+    arguments: Vec<String>,
 }
 
 impl Portal {
@@ -150,15 +151,24 @@ impl Portal {
 
     /// Starts a service, or starts it again at the address that it had.
     pub fn spawn(&mut self, name: &'static str) {
+        let arguments = match (self.services.get(name), name) {
+            (Some(known), _) => known.arguments.clone(),
+            (None, "portal") => vec![],
+            (None, "query-stack-1") => {
+                vec!["query-stack".to_owned(), "--categories=famous".to_owned()]
+            }
+            (None, "query-stack-2") => vec!["query-stack".to_owned(), self.other_categories()],
+            (None, "orchestrator") => self.orchestrator_arguments(),
+            (None, service) => vec![service.to_owned()],
+        };
+        self.spawn_as(name, arguments);
+    }
+
+    /// Starts one of several services of a kind, under a name of its own.
+    pub fn spawn_as(&mut self, name: &'static str, arguments: Vec<String>) {
         let address = self.services.remove(name).map(|service| service.address);
         let mut command = self.command();
-        command.args(match name {
-            "portal" => vec![],
-            "query-stack-1" => vec!["query-stack".to_owned(), "--categories=famous".to_owned()],
-            "query-stack-2" => vec!["query-stack".to_owned(), self.other_categories()],
-            "orchestrator" => self.orchestrator_arguments(),
-            service => vec![service.to_owned()],
-        });
+        command.args(&arguments);
         command.arg("--listen").arg(address.as_deref().unwrap_or("127.0.0.1:0"));
         let log = OpenOptions::new().create(true).append(true).open(self.log_file());
         command.stderr(log.expect("a file for what is logged"));
@@ -169,7 +179,7 @@ impl Portal {
         let address = address.to_owned();
         // Or the process would block once the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
-        self.services.insert(name, Service { process, address });
+        self.services.insert(name, Service { process, address, arguments });
         // The old one could send a request into a connection to the process before.
         self.client = new_client();
     }

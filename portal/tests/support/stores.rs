@@ -83,6 +83,16 @@ impl PrivateServers {
         self.command(&["kill", name]);
     }
 
+    /// A signal to a server's process, or to all of its group.
+    pub fn signal(&self, name: &str, signal: &str, group: bool) {
+        let file = std::fs::read_to_string(self.folder().join(name).join("pid"));
+        let file = file.expect("a server that was started");
+        let pid = file.split_whitespace().next().expect("a process");
+        let target = if group { format!("-{pid}") } else { pid.to_owned() };
+        let sent = Command::new("kill").args(["-s", signal, "--", &target]).status();
+        assert!(sent.expect("kill").success(), "SIG{signal} to {name}");
+    }
+
     /// Starts one that was stopped or killed, with its data and at its address.
     pub fn start(&self, name: &str) {
         self.command(&["start", name]);

@@ -68,11 +68,22 @@ impl Relay {
         self.bus.declare(&queues).await?;
         let mut course = Course::begin(leadership).await?;
         let ended = self.follow(&mut course).await;
+        if let Err(RelayError::Bus(BusError::Stuck(partitions))) = &ended {
+            self.replace_queues(partitions).await?;
+        }
         // What was confirmed need not be sent again, whatever went wrong after it.
         if let Err(error) = course.save().await {
             tracing::debug!(error = %Chain(&error), "the checkpoint was not saved");
         }
         ended
+    }
+
+    /// Nothing else would ever mend them, and the bus may lose what is in them.
+    async fn replace_queues(&self, partitions: &[Partition]) -> Result<(), BusError> {
+        let queues: Vec<_> = partitions.iter().flat_map(Queue::of).collect();
+        let names: Vec<_> = queues.iter().map(Queue::to_string).collect();
+        tracing::error!(queues = names.join(", "), "queues that take nothing are replaced");
+        self.bus.replace(&queues).await
     }
 
     async fn follow(&self, course: &mut Course) -> Result<Infallible, RelayError> {

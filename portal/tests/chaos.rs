@@ -32,13 +32,15 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use faults::Faults;
+use faults::{Faults, timestamp};
 use fleet::Fleet;
 use ledger::Ledger;
+use readers::Reader;
 use support::newsroom::Random;
 use writers::Writer;
 
-const WRITERS: usize = 8;
+const WRITERS: usize = 24;
+const READERS: usize = 8;
 /// Trouble lasts so long, unless `PORTAL_CHAOS_MINUTES` says otherwise; healing and looking come on
 /// top of it.
 const MINUTES: f64 = 1.2;
@@ -60,13 +62,23 @@ async fn nothing_is_lost_or_done_twice_whatever_fails() {
     let end = Instant::now() + duration();
     let writer = |number| Writer::new(number, &doors, &random, &ledger).work(end);
     let writers: JoinSet<_> = (0..WRITERS).map(writer).collect();
+    let reader = |number| {
+        let random = Random(random.0.wrapping_sub(1 + number as u64));
+        Reader::new(&doors, random, &ledger).work(end)
+    };
+    let readers: JoinSet<_> = (0..READERS).map(reader).collect();
 
     let mut faults = Faults::new(Random(seed ^ 1));
     faults.happen(&mut fleet, duration()).await;
     let healed = Instant::now();
-    writers.join_all().await;
+    let after = |what: &str| println!("{} {what} {:?}", timestamp(), healed.elapsed());
     fleet.is_ready().await;
+    after("every service is ready after");
+    readers.join_all().await;
+    writers.join_all().await;
+    after("every client knows what became of its commands after");
     let events = checks::is_quiet(&fleet).await;
+    after("everything planned is published and every view is whole after");
     let quiet = healed.elapsed();
 
     faults.wrong.drain(..).for_each(|what| ledger.is_wrong(what));

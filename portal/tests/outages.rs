@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use support::health::{all_ready, tells};
 use support::http::{Answer, Door, section};
 use support::stores::{PrivateServers, RABBITMQ_API};
@@ -148,17 +149,52 @@ async fn a_message_that_never_reaches_one_queue_costs_no_view_anything() {
     at_the_broker(&portal, Method::DELETE, &format!("{bindings}/{pattern}")).await;
     let lost = Published::new(&portal, "Lost").await;
     lost.becomes_readable(&portal).await;
-    bind_again(&portal, &bindings, pattern).await;
+    let url = format!("{}/api/{bindings}/{pattern}", portal.environment[RABBITMQ_API]);
+    eventually("the queue is bound again", async || {
+        Client::new().get(&url).send().await.ok()?.status().is_success().then_some(())
+    })
+    .await;
     Published::new(&portal, "After").await.becomes_readable(&portal).await;
     the_bus_delivers(&portal).await;
     portal.verifies().await;
 }
 
-async fn bind_again(portal: &Portal, bindings: &str, pattern: &str) {
-    let api = &portal.environment[RABBITMQ_API];
-    let binding = Client::new().post(format!("{api}/api/{bindings}"));
-    let bound = binding.json(&json!({"routing_key": pattern})).send().await;
-    assert!(bound.expect("the management API").status().is_success());
+#[tokio::test]
+async fn a_queue_that_takes_messages_and_never_answers_is_replaced() {
+    queue_is_replaced_after("sys:suspend").await;
+}
+
+#[tokio::test]
+async fn a_queue_that_refuses_every_message_is_replaced() {
+    queue_is_replaced_after("(fun (Id) -> ra:stop_server(quorum_queues, Id) end)").await;
+}
+
+/// What became of queues whose broker was killed in the wrong moment: the relay stands still before
+/// them, and no restart of anything mends them.
+async fn queue_is_replaced_after(breaking: &str) {
+    let (servers, portal) = portal_with(&["rabbitmq"]).await;
+    Published::new(&portal, "Before").await.becomes_readable(&portal).await;
+    the_bus_delivers(&portal).await;
+    let queue = format!("'{}_portal.articles.news.sports'", vhost(&portal));
+    servers.in_rabbitmq(&format!("{breaking}({{{queue}, node()}})."));
+    let during = Published::new(&portal, "During").await;
+    during.becomes_readable(&portal).await;
+    eventually("a relay that has gone on", async || {
+        (checkpoint(&portal).await >= during.position).then_some(())
+    })
+    .await;
+    Published::new(&portal, "After").await.becomes_readable(&portal).await;
+    the_bus_delivers(&portal).await;
+    assert!(portal.logged().contains("are replaced"), "nobody was told");
+    portal.verifies().await;
+}
+
+/// How far the relay has published.
+async fn checkpoint(portal: &Portal) -> i64 {
+    let url = &portal.environment["PORTAL_EVENT_LOG"];
+    let mut connection = PgConnection::connect(url).await.expect("PostgreSQL");
+    let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
+    query.fetch_one(&mut connection).await.expect("the checkpoint")
 }
 
 #[tokio::test]

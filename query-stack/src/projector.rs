@@ -21,6 +21,7 @@ use crate::view_store::{Checkpoint, Slot, View, ViewStore};
 const PAGE: usize = 250;
 /// Silence after which the log is asked whether a message was lost.
 const IDLE: Duration = Duration::from_secs(3);
+const SILENT: &str = "it did not bring what is in the log";
 
 /// Keeps one view. Any number of them may run for the same view: the bus gives messages to one,
 /// and the store lets only one move the checkpoint.
@@ -67,10 +68,15 @@ impl Projector {
         let mut subscription = self.bus.subscribe(&self.writer.view.queue()).await?;
         loop {
             let Ok(received) = timeout(IDLE, subscription.receive()).await else {
-                if let Err(error) = self.catch_up().await {
-                    self.complain("not caught up", &error);
+                match self.catch_up().await {
+                    Ok(false) => continue,
+                    // The queue may be another one by now, or bound to nothing: begin anew.
+                    Ok(true) => return Err(BusError::Unavailable(SILENT.into())),
+                    Err(error) => {
+                        self.complain("not caught up", &error);
+                        continue;
+                    }
                 }
-                continue;
             };
             self.take(received?).await;
             subscription.acknowledge().await?;
@@ -98,7 +104,7 @@ impl Projector {
                 continue;
             }
             if *previous > reached {
-                return self.catch_up().await;
+                return self.catch_up().await.map(drop);
             }
             reached = event.position;
             events.push(event.clone());
@@ -107,15 +113,16 @@ impl Projector {
         Ok(())
     }
 
-    /// Reads from the log what the view does not have.
-    async fn catch_up(&self) -> Result<(), ProjectError> {
+    /// Reads from the log what the view does not have, and tells whether there was anything.
+    async fn catch_up(&self) -> Result<bool, ProjectError> {
         let partition = &self.writer.view.partition;
-        let mut checkpoint = self.checkpoint().await?;
+        let began = self.checkpoint().await?;
+        let mut checkpoint = began;
         loop {
             let events = self.log.read_after(checkpoint.position, Some(partition), PAGE).await?;
             checkpoint = self.writer.advance(checkpoint, &events).await?;
             if events.len() < PAGE {
-                return Ok(());
+                return Ok(checkpoint.position > began.position);
             }
         }
     }

@@ -5,13 +5,16 @@
 //! letter queue. A connection is made when it is first needed and again after it broke; the loops
 //! that use it own the back-off.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
     ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
@@ -35,8 +38,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the broker may be silent: a quorum queue that lost its leader takes calls and never
 /// answers them.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for the confirms of a page of messages, each of which waits for a disk.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for a confirm, which waits for a disk: silence for so long means that none will come.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// For sending a page and for all of its confirms: a bound for a broker that is merely slow.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Deleting one queue that is broken takes the broker five seconds.
+const REPLACE_TIMEOUT: Duration = Duration::from_secs(30);
 const PERSISTENT: u8 = 2;
 
 /// A broker. Clones share the connection.
@@ -105,20 +112,31 @@ impl RabbitMq {
                 channel
             }
         };
-        let mut in_flight = Vec::with_capacity(messages.len());
+        let mut in_flight = FuturesUnordered::new();
         for message in messages {
-            in_flight.push(send(&channel.0, message).await?);
+            let confirm = send(&channel.0, message).await?;
+            in_flight.push(async move { (message, confirm.await) });
         }
-        for (confirm, message) in in_flight.into_iter().zip(messages) {
-            let confirmation = confirm.await?;
+        let mut missing: BTreeMap<_, _> = messages
+            .iter()
+            .map(|Message { event, .. }| (event.position, &event.partition))
+            .collect();
+        // The confirms of other queues say that the broker works.
+        while let Ok(Some((message, confirmation))) =
+            timeout(CONFIRM_TIMEOUT, in_flight.next()).await
+        {
+            let confirmation = confirmation?;
             let taken = confirmation.is_ack();
             if confirmation.take_message().is_some() {
                 return Err(BusError::Unroutable(message.event.routing_key()));
             }
-            if !taken {
-                let refused = format!("the broker refused position {}", message.event.position);
-                return Err(BusError::Unavailable(refused.into()));
+            if taken {
+                missing.remove(&message.event.position);
             }
+        }
+        if !missing.is_empty() {
+            let partitions: BTreeSet<_> = missing.into_values().cloned().collect();
+            return Err(BusError::Stuck(partitions.into_iter().collect()));
         }
         *publisher = Some(channel);
         Ok(())
@@ -191,10 +209,25 @@ impl EventPublisher for RabbitMq {
         answered(ANSWER_TIMEOUT, declaring).await
     }
 
+    async fn replace(&self, queues: &[Queue]) -> Result<(), BusError> {
+        let replacing = async {
+            let channel = self.channel().await?;
+            // A broker that says nothing at all shall not find the deletions when it wakes up.
+            declare_exchange(&channel.0).await?;
+            for queue in queues {
+                let (name, options) = (queue.to_string(), QueueDeleteOptions::default());
+                channel.0.queue_delete(name.as_str().into(), options).await?;
+                declare_queue(&channel.0, queue).await?;
+            }
+            Ok(())
+        };
+        answered(REPLACE_TIMEOUT, replacing).await
+    }
+
     async fn publish(&self, messages: &[Message]) -> Result<(), BusError> {
         let mut publisher = self.publisher.lock().await;
         let confirming = self.publish_and_confirm(&mut publisher, messages);
-        answered(CONFIRM_TIMEOUT, confirming).await
+        answered(PAGE_TIMEOUT, confirming).await
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::ledger::{Known, Ledger};
 use crate::support::http::{Answer, Door};
@@ -19,13 +21,22 @@ pub(crate) struct Reader {
     ledger: Arc<Ledger>,
     /// The newest that it was told of.
     pub(crate) position: i64,
-    seen: HashMap<String, i64>,
+    /// Which version of an article each category showed: an article that moves is in the views of
+    /// both, and a view is one for itself.
+    seen: HashMap<(String, String), i64>,
 }
 
 impl Reader {
     pub(crate) fn new(doors: &[Door], random: Random, ledger: &Arc<Ledger>) -> Self {
         let (doors, ledger) = (doors.to_vec(), Arc::clone(ledger));
         Self { doors, random, ledger, position: 0, seen: HashMap::new() }
+    }
+
+    pub(crate) async fn work(mut self, end: Instant) {
+        while Instant::now() < end {
+            self.read_something().await;
+            sleep(Duration::from_millis(self.random.below(40) as u64)).await;
+        }
     }
 
     pub(crate) async fn read_something(&mut self) {
@@ -56,7 +67,9 @@ impl Reader {
         self.position = self.position.max(known.position);
         let path = format!("/v1/news/{}/{id}", known.category);
         let Some(answer) = self.ask(&path, door).await else { return false };
-        let before = self.seen.get(id).copied().unwrap_or(0);
+        let category = answer.body["category"].as_str().unwrap_or(known.category).to_owned();
+        let key = (category, id.to_owned());
+        let before = self.seen.get(&key).copied().unwrap_or(0);
         let version = match answer.status {
             200 => answer.body["version"].as_i64().expect("a version"),
             410 => RETRACTED,
@@ -76,7 +89,7 @@ impl Reader {
             self.ledger.is_wrong(format!("{what}, known {known:?}"));
             return false;
         }
-        self.seen.insert(id.to_owned(), version);
+        self.seen.insert(key, version);
         true
     }
 
@@ -137,7 +150,8 @@ impl Reader {
         for item in items {
             let (id, version) = (item["id"].as_str().expect("an id"), item["version"].as_i64());
             let version = version.expect("a version");
-            let seen = self.seen.entry(id.to_owned()).or_insert(version);
+            let category = item["category"].as_str().expect("a category").to_owned();
+            let seen = self.seen.entry((category, id.to_owned())).or_insert(version);
             if version < *seen {
                 let what = format!("{path} has {id} at version {version} after {seen}");
                 self.ledger.is_wrong(what);

@@ -93,7 +93,10 @@ impl Writer {
                 (50..58, Some(State::Draft)) => self.schedule(at).await,
                 _ => self.begin().await,
             }
-            self.reader.read_something().await;
+            // What it wrote itself it reads, too: its reader knows the position.
+            if self.random.below(4) == 0 {
+                self.reader.read_something().await;
+            }
             let pause = self.random.below(60) as u64;
             sleep(Duration::from_millis(pause)).await;
         }
@@ -186,7 +189,7 @@ impl Writer {
 
     /// A time at which the agenda will have to act while something may be down.
     fn soon(&mut self) -> String {
-        let later = chrono::TimeDelta::milliseconds(4_000 + self.random.below(20_000) as i64);
+        let later = chrono::TimeDelta::milliseconds(3_000 + self.random.below(9_000) as i64);
         (chrono::Utc::now() + later).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     }
 

@@ -22,6 +22,8 @@ mod ledger;
 mod proxy;
 #[path = "chaos/readers.rs"]
 mod readers;
+#[path = "chaos/requests.rs"]
+mod requests;
 #[path = "chaos/writers.rs"]
 mod writers;
 
@@ -29,13 +31,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use faults::{Faults, timestamp};
 use fleet::Fleet;
 use ledger::Ledger;
+use proxy::Wire;
 use readers::Reader;
+use support::eventually;
+use support::http::{Answer, Door};
 use support::newsroom::Random;
 use writers::Writer;
 
@@ -56,7 +63,7 @@ async fn nothing_is_lost_or_done_twice_whatever_fails() {
     let random = Random::seeded();
     let seed = random.0;
     let mut fleet = Fleet::start().await;
-    let logs = Logs { from: fleet.portal.logs(), seed };
+    let mut logs = Logs { from: fleet.portal.logs(), seed, kept: false };
     let doors = fleet.doors();
     let ledger = Arc::new(Ledger::default());
     let end = Instant::now() + duration();
@@ -108,19 +115,54 @@ async fn nothing_is_lost_or_done_twice_whatever_fails() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// As a firewall does that was restarted: both ends believe that they are connected, and nobody
+/// tells them otherwise for a quarter of an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_the_network_has_forgotten_cost_seconds() {
+    let fleet = Fleet::start().await;
+    let doors = fleet.doors();
+    works(&doors).await;
+    for _ in 0..2 {
+        fleet.wires.iter().for_each(|(_, wire)| wire.set(Wire::Forgotten));
+        works(&doors).await;
+    }
+    checks::is_quiet(&fleet).await;
+}
+
+/// Each door takes a command and shows what became of it, soon.
+async fn works(doors: &[Door]) {
+    for door in doors {
+        let body = json!({"title": "News", "content": "Text."});
+        let published = eventually("a command that is carried out", async || {
+            let request = door.request(Method::POST, "/v1/news/politics").json(&body);
+            Answer::try_of(request).await.ok().filter(|answer| answer.status == 201)
+        })
+        .await;
+        let path = published.header("location");
+        eventually("the article is readable", async || {
+            let answer = Answer::try_of(door.get_at(path, published.position())).await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+}
+
 /// What the services logged, for whoever looks into a failure.
 struct Logs {
     from: PathBuf,
     seed: u64,
+    kept: bool,
 }
 
 impl Logs {
-    /// Copies them to where they outlive the run; also when the run panics.
-    fn keep(&self) -> String {
+    /// Moves them to where they outlive the run.
+    fn keep(&mut self) -> String {
+        self.kept = true;
         let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{}", self.seed));
         std::fs::create_dir_all(&to).expect("a folder");
         for file in std::fs::read_dir(&self.from).into_iter().flatten().flatten() {
             let _ = std::fs::copy(file.path(), to.join(file.file_name()));
+            let _ = std::fs::remove_file(file.path());
         }
         to.display().to_string()
     }
@@ -128,8 +170,9 @@ impl Logs {
 
 impl Drop for Logs {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("chaos: seed {}, not finished; logs in {}", self.seed, self.keep());
+        if std::thread::panicking() && !self.kept {
+            let logs = self.keep();
+            println!("chaos: seed {}, not finished; logs in {logs}", self.seed);
         }
     }
 }

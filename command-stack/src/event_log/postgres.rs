@@ -4,6 +4,7 @@
 mod lease;
 mod writer;
 
+use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,6 +30,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer idle, a connection is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// Several fit into what one may wait for a connection: there may be several that are dead.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+/// Silent longer, the connection that listens is made anew: nobody else would ever notice that the
+/// network has forgotten it.
+const LISTEN_AT_MOST: Duration = Duration::from_secs(30);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 macro_rules! select_events {
@@ -63,11 +69,10 @@ impl PostgresEventLog {
             .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
             .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    let trusted = meta.idle_for < TRUSTED_IDLE;
-                    Ok(trusted || connection.ping().await.is_ok())
-                })
+                Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || lives(connection).await) })
             })
+            // Before sqlx asks the same without a limit, and keeps the place in the pool meanwhile.
+            .after_release(|connection, _| Box::pin(async move { Ok(lives(connection).await) }))
             .connect_lazy_with(options.application_name("portal"));
         let queue = AppendQueue::new(Arc::new(Writer::new(pool.clone())));
         Ok(Self { pool, queue, appended: watch::channel(()).0, listening: OnceLock::new() })
@@ -87,7 +92,7 @@ impl PostgresEventLog {
     /// When the database does not answer or does not let us in.
     pub async fn is_migrated(&self) -> Result<bool, LogError> {
         let query = sqlx::query_scalar("SELECT to_regclass('leases') IS NOT NULL");
-        query.fetch_one(&self.pool).await.map_err(log_error)
+        answered(query.fetch_one(&self.pool)).await
     }
 
     /// The connections, for what else is kept beside the log.
@@ -95,6 +100,11 @@ impl PostgresEventLog {
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+/// Whether the network still knows this connection.
+async fn lives(connection: &mut PgConnection) -> bool {
+    matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
 async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, LogError> {
@@ -222,8 +232,8 @@ async fn listen(pool: PgPool, appended: watch::Sender<()>) {
     loop {
         if let Err(error) = listen_once(&pool, &appended).await {
             tracing::warn!(%error, "not woken by new events for now; polling");
+            tokio::time::sleep(RECONNECT_PAUSE).await;
         }
-        tokio::time::sleep(RECONNECT_PAUSE).await;
     }
 }
 
@@ -232,10 +242,14 @@ async fn listen_once(pool: &PgPool, appended: &watch::Sender<()>) -> Result<(), 
     listener.listen("portal_events").await?;
     // Something may have been appended while nobody listened.
     appended.send_replace(());
-    while listener.try_recv().await?.is_some() {
-        appended.send_replace(());
+    loop {
+        match timeout(LISTEN_AT_MOST, listener.try_recv()).await {
+            Ok(Ok(Some(_))) => appended.send_replace(()),
+            Ok(Ok(None)) => return Err(std::io::Error::from(ErrorKind::ConnectionAborted).into()),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 #[async_trait]

@@ -5,6 +5,8 @@
 //! letter queue. A connection is made when it is first needed and again after it broke; the loops
 //! that use it own the back-off.
 
+mod topology;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,28 +15,23 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
-    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    ConfirmSelectOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, timeout};
 
+use self::topology::{EXCHANGE, declare_exchange, declare_queue, delete_queue};
 use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
 use crate::{BoxError, Dependency, Position, RecordedEvent};
 
-const EXCHANGE: &str = "portal.events";
-const DEAD_LETTERS: &str = "portal.dead-letters";
 const PREVIOUS_HEADER: &str = "portal-previous";
 /// Unacknowledged messages that the broker sends ahead to one consumer, and thus a batch's bound.
 const PREFETCH: u16 = 512;
-/// A message that came back this often goes to the dead letter queue; the projector has long read
-/// it from the log by then.
-const DELIVERY_LIMIT: i32 = 20;
-/// Dead letters are evidence, not data: the oldest make room.
-const DEAD_LETTERS_KEPT: i32 = 10_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Opening a channel waits for no queue and no disk.
+const CHANNEL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the broker may be silent: a quorum queue that lost its leader takes calls and never
 /// answers them.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,7 +87,11 @@ impl RabbitMq {
     async fn channel(&self) -> Result<OpenChannel, BusError> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = connection.as_ref().filter(|open| open.status().connected()) {
-            return Ok(OpenChannel(open.create_channel().await?));
+            // Silent, it may be one that the network has forgotten: another may do.
+            if let Ok(channel) = timeout(CHANNEL_TIMEOUT, open.create_channel()).await {
+                return Ok(OpenChannel(channel?));
+            }
+            *connection = None;
         }
         let name = ConnectionProperties::default().with_connection_name("portal".into());
         let opening = Connection::connect(&self.uri, name);
@@ -135,6 +136,8 @@ impl RabbitMq {
             }
         }
         if !missing.is_empty() {
+            // A broker that is paused or cut off says nothing of its queues.
+            answered(ANSWER_TIMEOUT, async { Ok(declare_exchange(&channel.0).await?) }).await?;
             let partitions: BTreeSet<_> = missing.into_values().cloned().collect();
             return Err(BusError::Stuck(partitions.into_iter().collect()));
         }
@@ -153,38 +156,6 @@ impl RabbitMq {
         let consumer = channel.0.basic_consume(queue, tag, options, FieldTable::default()).await?;
         Ok(RabbitSubscription { channel, consumer, last_tag: None })
     }
-}
-
-async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), text("quorum"));
-    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
-    arguments.insert("x-dead-letter-exchange".into(), text(""));
-    arguments.insert("x-dead-letter-routing-key".into(), text(DEAD_LETTERS));
-    let name = queue.to_string();
-    let durable = QueueDeclareOptions::durable();
-    channel.queue_declare(name.as_str().into(), durable, arguments).await?;
-    let pattern = format!("{}.*", queue.partition);
-    let bind = QueueBindOptions::default();
-    let (name, pattern) = (name.as_str().into(), pattern.as_str().into());
-    channel.queue_bind(name, EXCHANGE.into(), pattern, bind, FieldTable::default()).await
-}
-
-async fn declare_exchange(channel: &Channel) -> Result<(), lapin::Error> {
-    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-    let none = FieldTable::default();
-    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, none).await?;
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), text("quorum"));
-    arguments.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS_KEPT));
-    let durable = QueueDeclareOptions::durable();
-    channel.queue_declare(DEAD_LETTERS.into(), durable, arguments).await?;
-    Ok(())
-}
-
-fn text(value: &str) -> AMQPValue {
-    AMQPValue::LongString(value.into())
 }
 
 #[async_trait]
@@ -212,11 +183,8 @@ impl EventPublisher for RabbitMq {
     async fn replace(&self, queues: &[Queue]) -> Result<(), BusError> {
         let replacing = async {
             let channel = self.channel().await?;
-            // A broker that says nothing at all shall not find the deletions when it wakes up.
-            declare_exchange(&channel.0).await?;
             for queue in queues {
-                let (name, options) = (queue.to_string(), QueueDeleteOptions::default());
-                channel.0.queue_delete(name.as_str().into(), options).await?;
+                delete_queue(&channel.0, queue).await?;
                 declare_queue(&channel.0, queue).await?;
             }
             Ok(())

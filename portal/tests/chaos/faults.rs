@@ -135,10 +135,11 @@ impl Faults {
     }
 
     fn strike_wire(&mut self, fleet: &Fleet, number: usize) -> (String, usize, Heal) {
-        let wire = match self.random.below(5) {
+        let wire = match self.random.below(6) {
             0 => Wire::Slow(self.between(5, 150)),
             1 => Wire::Silent,
             2 => Wire::Deaf,
+            3 => Wire::Forgotten,
             _ => Wire::Broken,
         };
         let longest = if wire == Wire::Broken { 2_000 } else { 8_000 };

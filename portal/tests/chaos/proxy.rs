@@ -22,13 +22,16 @@ pub(crate) enum Wire {
     Deaf,
     /// Every connection is broken, and so is every new one.
     Broken,
+    /// The connections that are there go silent for ever; new ones are carried.
+    Forgotten,
 }
 
-/// Breaking is counted, so that it also ends connections that slept while it happened.
+/// What happens to connections is counted, so that it also meets those that slept meanwhile.
 #[derive(Debug, Clone, Copy)]
 struct State {
     wire: Wire,
     breaks: u64,
+    forgets: u64,
 }
 
 /// Listens, and carries to one address what comes.
@@ -42,7 +45,7 @@ impl Proxy {
     pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its number");
-        let (state, watched) = watch::channel(State { wire: Wire::Passes, breaks: 0 });
+        let (state, watched) = watch::channel(State { wire: Wire::Passes, breaks: 0, forgets: 0 });
         let accepting = tokio::spawn(accept(listener, target, watched));
         Self { address, state, _accepting: AbortOnDropHandle::new(accepting) }
     }
@@ -50,6 +53,7 @@ impl Proxy {
     pub(crate) fn set(&self, wire: Wire) {
         self.state.send_modify(|state| {
             state.breaks += u64::from(wire == Wire::Broken);
+            state.forgets += u64::from(wire == Wire::Forgotten);
             state.wire = wire;
         });
     }
@@ -66,18 +70,18 @@ async fn accept(listener: TcpListener, target: SocketAddr, state: watch::Receive
 async fn carry(client: TcpStream, target: SocketAddr, state: watch::Receiver<State>) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let breaks = state.borrow().breaks;
+    let began = *state.borrow();
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
-    let asks = Direction { state: state.clone(), breaks, answers: false };
-    let answers = Direction { state, breaks, answers: true };
+    let asks = Direction { state: state.clone(), began, answers: false };
+    let answers = Direction { state, began, answers: true };
     tokio::join!(asks.pump(from_client, to_server), answers.pump(from_server, to_client));
 }
 
 struct Direction {
     state: watch::Receiver<State>,
-    /// As they were when the connection was made.
-    breaks: u64,
+    /// As it was when the connection was made.
+    began: State,
     answers: bool,
 }
 
@@ -102,11 +106,12 @@ impl Direction {
     /// Waits until something may pass, and tells how slowly; `None` when the connection is broken.
     async fn passes(&mut self) -> Option<Duration> {
         loop {
-            let State { wire, breaks } = *self.state.borrow_and_update();
-            if breaks != self.breaks {
+            let State { wire, breaks, forgets } = *self.state.borrow_and_update();
+            if breaks != self.began.breaks {
                 return None;
             }
             match wire {
+                _ if forgets != self.began.forgets => {}
                 Wire::Slow(delay) => return Some(delay),
                 Wire::Silent => {}
                 Wire::Deaf if self.answers => {}

@@ -1,22 +1,19 @@
-//! Clients that give commands. Each is careful: it repeats what was not answered, with the same
-//! key or the same precondition, until it knows what became of it; only what has neither stays
-//! unknown.
+//! Clients that give commands: each has articles that nobody else changes, and knows how they are.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::ledger::{Command, Known, Ledger, Outcome};
+use crate::ledger::{Known, Ledger, Outcome};
 use crate::readers::Reader;
+use crate::requests::{Reply, Request};
 use crate::support::http::{Answer, Door};
 use crate::support::newsroom::Random;
 
 pub(crate) const CATEGORIES: [&str; 3] = ["famous", "politics", "sports"];
-/// How long a client goes on to ask what became of a command.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -40,23 +37,7 @@ pub(crate) struct Writer {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) reader: Reader,
     own: Vec<Own>,
-    count: usize,
-}
-
-/// A request that can be sent again.
-struct Request {
-    method: Method,
-    path: String,
-    body: Value,
-    if_match: Option<i64>,
-    key: bool,
-    tag: String,
-}
-
-/// What came back in the end, and whether the request was sent more than once.
-struct Reply {
-    answer: Option<Answer>,
-    repeated: bool,
+    pub(crate) count: usize,
 }
 
 impl Writer {
@@ -102,56 +83,8 @@ impl Writer {
         }
     }
 
-    fn request(&mut self, method: Method, path: String, body: Value) -> Request {
-        let tag = format!("{}-{}", self.name, self.count);
-        let key = method == Method::POST && self.random.below(10) < 8;
-        Request { method, path, body, if_match: None, key, tag }
-    }
-
     fn text(&self) -> Value {
         json!({"title": format!("Title {}-{}", self.name, self.count), "content": "Text."})
-    }
-
-    fn build(&mut self, request: &Request) -> RequestBuilder {
-        let door = &self.doors[self.random.below(self.doors.len())];
-        let mut built = door.request(request.method.clone(), &request.path).json(&request.body);
-        built = built.header("x-request-id", &request.tag);
-        if let Some(version) = request.if_match {
-            built = built.header("if-match", format!("\"{version}\""));
-        }
-        if request.key {
-            built = built.header("idempotency-key", &request.tag);
-        }
-        built
-    }
-
-    /// Until an answer says what became of it; at once if a repetition could be a second command.
-    async fn send(&mut self, request: &Request) -> Reply {
-        let began = Instant::now();
-        let mut repeated = false;
-        loop {
-            let answer = Answer::try_of(self.build(request)).await.ok();
-            let answer = answer.filter(Answer::says_what_became_of_it);
-            let can_repeat = request.key || request.if_match.is_some();
-            if answer.is_some() || !can_repeat || began.elapsed() > PATIENCE {
-                return Reply { answer, repeated };
-            }
-            repeated = true;
-            sleep(Duration::from_millis(50 + self.random.below(300) as u64)).await;
-        }
-    }
-
-    fn note(
-        &mut self,
-        request: &Request,
-        events: &'static [&'static str],
-        article: Option<String>,
-        outcome: Outcome,
-    ) {
-        if let Outcome::Acknowledged(position) = outcome {
-            self.reader.position = self.reader.position.max(position);
-        }
-        self.ledger.note(Command { tag: request.tag.clone(), events, article, outcome });
     }
 
     async fn begin(&mut self) {
@@ -259,7 +192,6 @@ impl Writer {
             {
                 Outcome::Happened
             }
-            Some(_) if repeated && events == ["moved_out", "moved_in"] => Outcome::Unknown,
             Some(_) if repeated && !request.key => Outcome::Unknown,
             Some(answer) => {
                 let late = events == ["scheduled"];
@@ -299,22 +231,6 @@ impl Writer {
         known.retracted |= events == ["retracted"];
         known.public |= events == ["published"];
         known.moving = events == ["scheduled"] || outcome == Outcome::Happened;
-    }
-
-    fn unexpected(
-        &mut self,
-        request: &Request,
-        events: &'static [&'static str],
-        article: Option<String>,
-        answer: &Answer,
-        allowed: bool,
-    ) {
-        // A plan that had to be repeated may have become a plan for the past.
-        if !(allowed && answer.status == 422) {
-            let what = format!("{} {} {}", request.tag, request.method, request.path);
-            self.ledger.is_wrong(format!("{what}: {} {}", answer.status, answer.body));
-        }
-        self.note(request, events, article, Outcome::Refused);
     }
 
     /// Commands that must be refused, whatever is down.

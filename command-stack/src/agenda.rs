@@ -7,6 +7,7 @@
 //! believe so, the version of the stream lets only one append.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::access::Caller;
 use crate::accounts::AccountStore;
 use crate::clock::Clock;
 use crate::command_handler::{CommandError, CommandHandler, Context, Precondition, Target};
-use crate::event_log::{Duty, EventLog, Leadership, Task, take_turns};
+use crate::event_log::{Duty, EventLog, LeadError, Task, take_turns};
 use crate::news::{Change, NewsCommand, NewsError};
 
 /// The log is looked at this often even if nothing woke us.
@@ -66,17 +67,12 @@ impl Agenda {
 
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
-        take_turns(Task::Agenda, shutdown, || self.lead().boxed()).await;
+        let work = |_| self.follow().boxed();
+        take_turns(&*self.log, Task::Agenda, shutdown, work).await;
     }
 
-    /// Leads until something fails; returns at once when another leads.
-    async fn lead(&self) -> Result<(), LogError> {
-        let Some(mut leadership) = self.log.lead(Task::Agenda).await? else { return Ok(()) };
-        tracing::info!("this agenda leads");
-        self.follow(&mut *leadership).await
-    }
-
-    async fn follow(&self, leadership: &mut dyn Leadership) -> Result<(), LogError> {
+    /// Leads until something fails.
+    async fn follow(&self) -> Result<Infallible, LeadError> {
         let mut appended = self.log.appended();
         let mut open = self.look_at_all().await?;
         loop {
@@ -84,7 +80,6 @@ impl Agenda {
             sleep(BREATH).await;
             let _ = timeout(self.until_next(&open), appended.changed()).await;
             appended.mark_unchanged();
-            leadership.confirm().await?;
             if open.looked_at_all.elapsed() > FULL_LOOK {
                 open = self.look_at_all().await?;
             } else {

@@ -2,6 +2,7 @@
 //! `contract`, which runs against every adapter.
 
 mod append_queue;
+mod leading;
 mod postgres;
 mod sqlite;
 mod stored;
@@ -10,18 +11,15 @@ mod stored;
 pub(crate) mod contract;
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use events::{
-    ArticleId, Backoff, Chain, EventReader, LogError, Metadata, NewEvent, Position, StreamId,
-    Timestamp, UserId, Version,
+    ArticleId, EventReader, LogError, Metadata, NewEvent, Position, StreamId, Timestamp, UserId,
+    Version,
 };
 
-use futures::future::BoxFuture;
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
-
+pub(crate) use self::leading::take_turns;
+pub use self::leading::{LeadError, Leadership, Task};
 pub use self::postgres::PostgresEventLog;
 pub use self::sqlite::SqliteEventLog;
 pub(crate) use self::stored::log_error;
@@ -110,17 +108,9 @@ pub trait EventLog: EventReader {
     /// That something has been done the log says as well, so that nothing has to be remembered.
     async fn obligations(&self, after: Position) -> Result<Vec<Obligation>, LogError>;
 
-    /// Becomes the one who does this task for this log; `None` while another is.
+    /// Becomes the one who does this task for this log; `None` while another is. Who does not
+    /// [`Leadership::confirm`] it for some seconds may be followed by another.
     async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError>;
-}
-
-/// What one process at a time does for the whole portal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// Carrying the log to the bus.
-    Relay,
-    /// Doing what is due.
-    Agenda,
 }
 
 /// Something that has to be done.
@@ -152,45 +142,6 @@ pub enum Duty {
         /// Which.
         article: ArticleId,
     },
-}
-
-/// The right to do a task. Ends when dropped, or when the connection that holds it breaks: then
-/// its methods fail, so that one who lost it cannot move the relay's checkpoint.
-#[async_trait]
-pub trait Leadership: Send {
-    /// Whether it still holds.
-    async fn confirm(&mut self) -> Result<(), LogError>;
-
-    /// Everything up to here has been published.
-    async fn checkpoint(&mut self) -> Result<Position, LogError>;
-
-    /// Moves the checkpoint.
-    async fn save(&mut self, position: Position) -> Result<(), LogError>;
-}
-
-/// Between looks at whether the leader is gone.
-const NEXT_LEADER: Duration = Duration::from_secs(1);
-
-/// Leads whenever nobody else does, until the token is cancelled. `lead` returns when it cannot, or
-/// cannot any more.
-pub(crate) async fn take_turns<'a, E: std::error::Error + 'static>(
-    task: Task,
-    shutdown: CancellationToken,
-    lead: impl Fn() -> BoxFuture<'a, Result<(), E>>,
-) {
-    let turns = async {
-        let mut backoff = Backoff::default();
-        loop {
-            match lead().await {
-                Ok(()) => sleep(NEXT_LEADER).await,
-                Err(error) => {
-                    tracing::warn!(?task, error = %Chain(&error), "starts over");
-                    backoff.pause().await;
-                }
-            }
-        }
-    };
-    shutdown.run_until_cancelled(turns).await;
 }
 
 /// The address of an event log: `sqlite:PATH` or `postgres://…`.

@@ -2,9 +2,11 @@
 //!
 //! The log is the outbox. One relay leads; it publishes what comes after its checkpoint, page by
 //! page, and moves the checkpoint over a page only when the broker has confirmed all of it. After
-//! any failure it goes back to its checkpoint: messages may be repeated, never left out.
+//! any failure it goes back to its checkpoint: messages may be repeated, never left out. One that was
+//! paused while another took over cannot move the checkpoint.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use proto::metrics;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::event_log::{EventLog, Leadership, Task, take_turns};
+use crate::event_log::{EventLog, LeadError, Leadership, Task, take_turns};
 
 /// Events in flight at most: enough to keep RabbitMQ busy, and a bound for what is held in memory
 /// (1 MB of usual articles, 200 MB of the longest) and sent twice.
@@ -31,6 +33,8 @@ const SAVE_INTERVAL: Duration = Duration::from_millis(250);
 enum RelayError {
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Lead(#[from] LeadError),
     #[error(transparent)]
     Bus(#[from] BusError),
 }
@@ -56,8 +60,9 @@ impl Relay {
 
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
-        let work = take_turns(Task::Relay, shutdown.clone(), || self.lead().boxed());
-        tokio::join!(work, shutdown.run_until_cancelled(self.tell_where_the_log_ends()));
+        let work = |leadership| self.lead(leadership).boxed();
+        let turns = take_turns(&*self.log, Task::Relay, shutdown.clone(), work);
+        tokio::join!(turns, shutdown.run_until_cancelled(self.tell_where_the_log_ends()));
     }
 
     /// So that whoever watches can compare it with how far the relay is.
@@ -68,18 +73,15 @@ impl Relay {
         }
     }
 
-    /// Leads until something fails; returns at once when another relay leads.
-    async fn lead(&self) -> Result<(), RelayError> {
-        metrics::relay_leads(false);
-        let Some(leadership) = self.log.lead(Task::Relay).await? else { return Ok(()) };
+    async fn lead(&self, leadership: Arc<dyn Leadership>) -> Result<Infallible, RelayError> {
         let queues: Vec<_> = self.partitions.iter().flat_map(Queue::of).collect();
         self.bus.declare(&queues).await?;
         let mut course = Course::begin(leadership).await?;
-        tracing::info!(position = %course.published, "this relay leads");
-        metrics::relay_leads(true);
         metrics::relay_position(course.published);
         let ended = self.follow(&mut course).await;
-        metrics::relay_leads(false);
+        if let Err(RelayError::Bus(BusError::Stuck(partitions))) = &ended {
+            self.replace_queues(partitions).await?;
+        }
         // What was confirmed need not be sent again, whatever went wrong after it.
         if let Err(error) = course.save().await {
             tracing::debug!(error = %Chain(&error), "the checkpoint was not saved");
@@ -87,7 +89,15 @@ impl Relay {
         ended
     }
 
-    async fn follow(&self, course: &mut Course) -> Result<(), RelayError> {
+    /// Nothing else would ever mend them, and the bus may lose what is in them.
+    async fn replace_queues(&self, partitions: &[Partition]) -> Result<(), BusError> {
+        let queues: Vec<_> = partitions.iter().flat_map(Queue::of).collect();
+        let names: Vec<_> = queues.iter().map(Queue::to_string).collect();
+        tracing::error!(queues = names.join(", "), "queues that take nothing are replaced");
+        self.bus.replace(&queues).await
+    }
+
+    async fn follow(&self, course: &mut Course) -> Result<Infallible, RelayError> {
         let mut appended = self.log.appended();
         loop {
             appended.mark_unchanged();
@@ -124,7 +134,7 @@ impl Relay {
 
 /// How far the leading relay has come.
 struct Course {
-    leadership: Box<dyn Leadership>,
+    leadership: Arc<dyn Leadership>,
     published: Position,
     saved: Position,
     saved_at: Instant,
@@ -132,7 +142,7 @@ struct Course {
 }
 
 impl Course {
-    async fn begin(mut leadership: Box<dyn Leadership>) -> Result<Self, LogError> {
+    async fn begin(leadership: Arc<dyn Leadership>) -> Result<Self, LogError> {
         let published = leadership.checkpoint().await?;
         Ok(Self {
             leadership,
@@ -166,14 +176,14 @@ impl Course {
         }
     }
 
-    async fn save_if_due(&mut self) -> Result<(), LogError> {
+    async fn save_if_due(&mut self) -> Result<(), LeadError> {
         if self.saved != self.published && self.saved_at.elapsed() >= SAVE_INTERVAL {
             self.save().await?;
         }
         Ok(())
     }
 
-    async fn save(&mut self) -> Result<(), LogError> {
+    async fn save(&mut self) -> Result<(), LeadError> {
         self.leadership.save(self.published).await?;
         self.saved = self.published;
         self.saved_at = Instant::now();

@@ -247,29 +247,14 @@ async fn two_agendas_that_both_believe_to_lead_publish_once() {
     on.on.remove().await;
 }
 
-/// Who holds the lock of the agenda, by the number of its connection.
-async fn leader(on: &Database) -> Option<i32> {
-    let Kept::Postgres { pool, .. } = &on.kept else { panic!("not PostgreSQL") };
-    let holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = \
-                  (SELECT oid FROM pg_database WHERE datname = current_database())";
-    sqlx::query_scalar(holder).fetch_optional(pool).await.expect("pg_locks")
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_whose_connection_breaks_is_followed_by_another() {
+async fn an_agenda_that_is_gone_without_a_word_is_followed_by_another() {
     let on = Newsroom::of(Database::postgres().await);
-    let agendas = [on.agenda(), on.agenda_of(&on.on.peer)];
-    let mut lost = eventually("one leads", async || leader(&on.on).await).await;
-    for round in 1..=3 {
-        let Kept::Postgres { pool, .. } = &on.on.kept else { panic!("not PostgreSQL") };
-        let end = sqlx::query("SELECT pg_terminate_backend($1)").bind(lost);
-        end.execute(pool).await.expect("end the connection");
-        let next = async || leader(&on.on).await.filter(|holder| *holder != lost);
-        lost = eventually("another leads", next).await;
-        publishes_each_once(&on, 20 * round).await;
-    }
-    for agenda in agendas {
-        agenda.stop().await;
-    }
+    let first = on.agenda();
+    publishes_each_once(&on, 20).await;
+    let second = on.agenda_of(&on.on.peer);
+    first.kill().await;
+    publishes_each_once(&on, 40).await;
+    second.stop().await;
     on.on.remove().await;
 }

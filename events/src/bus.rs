@@ -66,6 +66,13 @@ pub enum BusError {
     /// No queue takes the routing key: declare the queues again, then publish again.
     #[error("no queue takes {0}")]
     Unroutable(String),
+    /// The broker works, but not what it has for these partitions: replace their queues.
+    #[error("the broker does not take what is sent to {}", names(.0))]
+    Stuck(Vec<Partition>),
+}
+
+fn names(partitions: &[Partition]) -> String {
+    partitions.iter().map(Partition::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The sending side: the relay's.
@@ -73,6 +80,10 @@ pub enum BusError {
 pub trait EventPublisher: Dependency {
     /// Makes sure that the queues are there. Nothing happens to one that exists.
     async fn declare(&self, queues: &[Queue]) -> Result<(), BusError>;
+
+    /// Throws queues away with all that is in them, and declares them anew: the last resort for one
+    /// that a broker has broken. Whoever receives from it reads from the log what is lost with it.
+    async fn replace(&self, queues: &[Queue]) -> Result<(), BusError>;
 
     /// Sends all messages, in order, and returns when the broker has taken responsibility for
     /// every one of them. After an error any number of them may have been sent.

@@ -11,7 +11,7 @@ use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{Request, Response, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use proto::conventions::ParkedView;
 use proto::v1::queries_client::QueriesClient;
 use serde::Deserialize;
@@ -20,6 +20,11 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The network may forget a connection and tell neither end. One that carries all queries at once is
+/// asked whether it lives; of those that carry one command at a time, idle ones are not kept long.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 const HEALTH_LIMIT: usize = 64 << 10;
@@ -76,7 +81,12 @@ impl Upstream {
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
             .http2_only(protocol == Protocol::Http2)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
             .build(connector);
         let service = ServiceBuilder::new()
             .map_request(move |request| towards(&authority, request))

@@ -5,13 +5,17 @@
 
 mod support;
 
+#[path = "outages/queues.rs"]
+mod queues;
+
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method};
+use queues::the_bus_delivers;
+use reqwest::Method;
 use serde_json::{Value, json};
 use support::health::{all_ready, tells};
-use support::http::{Answer, Door, section};
-use support::stores::{PrivateServers, RABBITMQ_API};
+use support::http::{Door, section};
+use support::stores::PrivateServers;
 use support::{Portal, Wiring, eventually};
 
 /// A portal on servers of which these are its own.
@@ -80,73 +84,6 @@ async fn without_rabbitmq_commands_are_accepted_and_the_views_catch_up_afterward
     }
     Published::new(&portal, "After").await.becomes_readable(&portal).await;
     all_ready(&portal).await;
-    the_bus_delivers(&portal).await;
-    portal.verifies().await;
-}
-
-/// Each queue has a consumer and nothing waits in it: the views live from the bus and not from
-/// looking into the log.
-async fn the_bus_delivers(portal: &Portal) {
-    let api = &portal.environment[RABBITMQ_API];
-    let url = format!("{api}/api/queues/{}", vhost(portal));
-    eventually("queues that are empty and have a consumer", async || {
-        let queues = Answer::of(Client::new().get(&url)).await.body;
-        let mut queues: Vec<_> = queues.as_array()?.clone();
-        queues.retain(|queue| queue["name"] != "portal.dead-letters");
-        let consumed =
-            |queue: &Value| queue["consumers"].as_u64() >= Some(1) && queue["messages"] == 0;
-        (queues.len() == 7 && queues.iter().all(consumed)).then_some(())
-    })
-    .await;
-}
-
-/// The management API of the broker, for this portal's vhost.
-async fn at_the_broker(portal: &Portal, method: Method, path: &str) {
-    let api = &portal.environment[RABBITMQ_API];
-    let answer = Client::new().request(method, format!("{api}/api/{path}")).send().await;
-    let status = answer.expect("the management API").status();
-    assert!(status.is_success(), "{path}: {status}");
-}
-
-fn vhost(portal: &Portal) -> &str {
-    portal.environment["PORTAL_BUS"].rsplit_once('/').expect("a vhost").1
-}
-
-#[tokio::test]
-async fn queues_that_are_purged_or_deleted_while_news_come_in_cost_no_view_anything() {
-    let portal = Portal::start(Wiring::Servers).await;
-    Published::new(&portal, "Before").await.becomes_readable(&portal).await;
-    let vhost = vhost(&portal);
-    let mut during = Vec::new();
-    for round in 0..2 {
-        the_bus_delivers(&portal).await;
-        for queue in ["articles", "desk"] {
-            let queue = format!("queues/{vhost}/portal.{queue}.news.sports");
-            during.push(Published::new(&portal, &format!("During {round}")).await);
-            at_the_broker(&portal, Method::DELETE, &format!("{queue}/contents")).await;
-            during.push(Published::new(&portal, &format!("During {round}")).await);
-            at_the_broker(&portal, Method::DELETE, &queue).await;
-            during.push(Published::new(&portal, &format!("During {round}")).await);
-        }
-    }
-    for article in &during {
-        article.becomes_readable(&portal).await;
-    }
-    the_bus_delivers(&portal).await;
-    portal.verifies().await;
-}
-
-#[tokio::test]
-async fn a_broker_that_has_lost_everything_costs_no_view_anything() {
-    let portal = Portal::start(Wiring::Servers).await;
-    Published::new(&portal, "Before").await.becomes_readable(&portal).await;
-    the_bus_delivers(&portal).await;
-    let vhost = format!("vhosts/{}", vhost(&portal));
-    at_the_broker(&portal, Method::DELETE, &vhost).await;
-    let during = Published::new(&portal, "During").await;
-    at_the_broker(&portal, Method::PUT, &vhost).await;
-    during.becomes_readable(&portal).await;
-    Published::new(&portal, "After").await.becomes_readable(&portal).await;
     the_bus_delivers(&portal).await;
     portal.verifies().await;
 }

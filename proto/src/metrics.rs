@@ -42,6 +42,11 @@ struct OfStreams {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTask {
+    task: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfBuild {
     version: &'static str,
 }
@@ -54,7 +59,7 @@ struct Figures {
     view_position: Family<OfView, Number>,
     view_parked: Family<OfStreams, Number>,
     log_position: Family<NoLabel, Number>,
-    relay_leading: Family<NoLabel, Number>,
+    leading: Family<OfTask, Number>,
     relay_position: Family<NoLabel, Number>,
     appends_waiting: Family<NoLabel, Number>,
     appends_overloaded: Family<NoLabel, Counter>,
@@ -86,10 +91,10 @@ static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
             "Streams that a view leaves out because of an event that it cannot take",
         ),
         log_position: new(registry, "log_position", "Position of the last event of the log"),
-        relay_leading: new(
+        leading: new(
             registry,
-            "relay_leading",
-            "1 while this relay carries the log to the bus, 0 while another one does",
+            "leading",
+            "1 while this process does what one does for all, 0 while another one does",
         ),
         relay_position: new(
             registry,
@@ -149,9 +154,9 @@ pub fn log_position(position: Option<Position>) {
     FIGURES.log_position.get_or_create(&NO_LABEL).set(position.map_or(f64::NAN, number));
 }
 
-/// Whether this relay leads.
-pub fn relay_leads(leads: bool) {
-    FIGURES.relay_leading.get_or_create(&NO_LABEL).set(f64::from(u8::from(leads)));
+/// Whether this process leads in a task.
+pub fn leads(task: &'static str, leads: bool) {
+    FIGURES.leading.get_or_create(&OfTask { task }).set(f64::from(u8::from(leads)));
 }
 
 /// How far this relay, which leads, has carried the log.
@@ -196,15 +201,15 @@ mod tests {
             let body = to_bytes(exposition().await.into_body(), usize::MAX).await.expect("a body");
             String::from_utf8(body.to_vec()).expect("a text")
         };
-        assert!(!told().await.contains("portal_relay_leading{}"));
-        relay_leads(false);
+        assert!(!told().await.contains("portal_leading{"));
+        leads("relay", false);
         view_position("articles_sports", Some(Position::new(7)));
         view_lag("articles_sports", None);
         view_parked("articles_sports", "waiting", 2);
         append_overloaded();
         let text = told().await;
         for line in [
-            "portal_relay_leading{} 0.0",
+            "portal_leading{task=\"relay\"} 0.0",
             "portal_view_position{view=\"articles_sports\"} 7.0",
             "portal_view_lag_seconds{view=\"articles_sports\"} NaN",
             "portal_view_parked_streams{view=\"articles_sports\",state=\"waiting\"} 2.0",

@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::Utc;
 use events::bus::{BusError, EventSubscriber, Message};
 use events::{Backoff, Chain, EventReader, StreamId, Timestamp};
 use tokio::time::{sleep, timeout};
@@ -25,10 +26,13 @@ use crate::view_store::{Checkpoint, Slot, View, ViewStore};
 const PAGE: usize = 250;
 /// Silence after which the log is asked whether a message was lost.
 const IDLE: Duration = Duration::from_secs(3);
+/// The bus brings an event within milliseconds: one that it did not bring by then it may have lost.
+const OVERDUE_MS: i64 = 1_000;
 /// Between looks at parked streams, while there are some that time may help.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Parked streams looked at a time.
 const PARKED_PAGE: usize = 100;
+const SILENT: &str = "it did not bring what is in the log";
 
 /// Keeps one view. Any number of them may run for the same view: the bus gives messages to one,
 /// and the store lets only one move the checkpoint.
@@ -88,10 +92,15 @@ impl Projector {
         let mut subscription = self.bus.subscribe(&self.writer.view.queue()).await?;
         loop {
             let Ok(received) = timeout(IDLE, subscription.receive()).await else {
-                if let Err(error) = self.catch_up().await {
-                    self.complain("not caught up", &error);
+                match self.catch_up().await {
+                    Ok(false) => continue,
+                    // The queue may be another one by now, or bound to nothing: begin anew.
+                    Ok(true) => return Err(BusError::Unavailable(SILENT.into())),
+                    Err(error) => {
+                        self.complain("not caught up", &error);
+                        continue;
+                    }
                 }
-                continue;
             };
             self.take(received?).await;
             subscription.acknowledge().await?;
@@ -119,7 +128,7 @@ impl Projector {
                 continue;
             }
             if *previous > reached {
-                return self.catch_up().await;
+                return self.catch_up().await.map(drop);
             }
             reached = event.position;
             events.push(event.clone());
@@ -128,12 +137,16 @@ impl Projector {
         Ok(())
     }
 
-    /// Reads from the log what the view does not have.
-    async fn catch_up(&self) -> Result<(), ProjectError> {
+    /// Reads from the log what the view does not have, and tells whether any of it was overdue. What
+    /// is new is none of that: another projector of this view may be about to bring it.
+    async fn catch_up(&self) -> Result<bool, ProjectError> {
         let partition = &self.writer.view.partition;
+        let overdue = Timestamp::from_millis(Utc::now().timestamp_millis() - OVERDUE_MS);
+        let mut was_overdue = false;
         let mut checkpoint = self.checkpoint().await?;
         loop {
             let events = self.log.read_after(checkpoint.position, Some(partition), PAGE).await?;
+            was_overdue |= events.first().is_some_and(|event| event.recorded_at < overdue);
             checkpoint = match self.writer.advance(checkpoint, &events).await {
                 // A parked stream was taken up meanwhile, or another projector was faster.
                 Err(ProjectError::Moved) => {
@@ -143,7 +156,7 @@ impl Projector {
                 advanced => self.seen(advanced?),
             };
             if events.len() < PAGE {
-                return Ok(());
+                return Ok(was_overdue);
             }
         }
     }
@@ -183,7 +196,7 @@ impl Projector {
         let (mut after, mut time_may_help): (Option<StreamId>, _) = (None, false);
         loop {
             let page = store.parked(view, generation, after.as_ref(), PARKED_PAGE).await?;
-            let now = Timestamp::from(chrono::Utc::now());
+            let now = Timestamp::from(Utc::now());
             for parked in &page {
                 time_may_help |= parked.is_tried_by_itself();
                 if parked.is_due(now) {

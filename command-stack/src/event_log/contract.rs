@@ -75,6 +75,7 @@ contract! { postgres_log, sqlite_log:
     }
     leading {
         there_is_one_leader_and_the_next_goes_on_at_its_checkpoint
+        who_has_resigned_is_followed_at_once_and_cannot_move_the_checkpoint
         different_tasks_are_led_at_the_same_time_and_each_by_one_only
     }
     obligations {

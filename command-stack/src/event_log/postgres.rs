@@ -1,8 +1,10 @@
 //! The event log in PostgreSQL, from 15. The table, its triggers and the appending function are in
 //! `migrations/postgres`.
 
+mod lease;
 mod writer;
 
+use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,17 +23,19 @@ use super::append_queue::AppendQueue;
 use super::stored::{self, StoredCommand, StoredEvent, first_answer, log_error, recorded};
 use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, Obligation, Task};
 
-/// For reading, and one that listens. Who appends and who leads have one of their own.
+/// For reading, for who leads, and one that listens. Who appends has one of its own.
 const CONNECTIONS: u32 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that took a call and is silent so long is gone, even if the network does not say so.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer idle, a connection is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// Several fit into what one may wait for a connection: there may be several that are dead.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+/// Silent longer, the connection that listens is made anew: nobody else would ever notice that the
+/// network has forgotten it.
+const LISTEN_AT_MOST: Duration = Duration::from_secs(30);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// Whoever holds the session lock does the task. Any constants that nobody else uses.
-const RELAY_LOCK: i64 = 7_310_275;
-const AGENDA_LOCK: i64 = 7_310_276;
 
 macro_rules! select_events {
     ($rest:literal) => {
@@ -65,11 +69,10 @@ impl PostgresEventLog {
             .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
             .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    let trusted = meta.idle_for < TRUSTED_IDLE;
-                    Ok(trusted || connection.ping().await.is_ok())
-                })
+                Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || lives(connection).await) })
             })
+            // Before sqlx asks the same without a limit, and keeps the place in the pool meanwhile.
+            .after_release(|connection, _| Box::pin(async move { Ok(lives(connection).await) }))
             .connect_lazy_with(options.application_name("portal"));
         let queue = AppendQueue::new(Arc::new(Writer::new(pool.clone())));
         Ok(Self { pool, queue, appended: watch::channel(()).0, listening: OnceLock::new() })
@@ -88,8 +91,8 @@ impl PostgresEventLog {
     /// # Errors
     /// When the database does not answer or does not let us in.
     pub async fn is_migrated(&self) -> Result<bool, LogError> {
-        let query = sqlx::query_scalar("SELECT to_regclass('sign_in_attempts') IS NOT NULL");
-        query.fetch_one(&self.pool).await.map_err(log_error)
+        let query = sqlx::query_scalar("SELECT to_regclass('leases') IS NOT NULL");
+        answered(query.fetch_one(&self.pool)).await
     }
 
     /// The connections, for what else is kept beside the log.
@@ -97,6 +100,11 @@ impl PostgresEventLog {
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+/// Whether the network still knows this connection.
+async fn lives(connection: &mut PgConnection) -> bool {
+    matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
 async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, LogError> {
@@ -224,8 +232,8 @@ async fn listen(pool: PgPool, appended: watch::Sender<()>) {
     loop {
         if let Err(error) = listen_once(&pool, &appended).await {
             tracing::warn!(%error, "not woken by new events for now; polling");
+            tokio::time::sleep(RECONNECT_PAUSE).await;
         }
-        tokio::time::sleep(RECONNECT_PAUSE).await;
     }
 }
 
@@ -234,10 +242,14 @@ async fn listen_once(pool: &PgPool, appended: &watch::Sender<()>) -> Result<(), 
     listener.listen("portal_events").await?;
     // Something may have been appended while nobody listened.
     appended.send_replace(());
-    while listener.try_recv().await?.is_some() {
-        appended.send_replace(());
+    loop {
+        match timeout(LISTEN_AT_MOST, listener.try_recv()).await {
+            Ok(Ok(Some(_))) => appended.send_replace(()),
+            Ok(Ok(None)) => return Err(std::io::Error::from(ErrorKind::ConnectionAborted).into()),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 #[async_trait]
@@ -267,33 +279,6 @@ impl EventLog for PostgresEventLog {
     }
 
     async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError> {
-        let lock = match task {
-            Task::Relay => RELAY_LOCK,
-            Task::Agenda => AGENDA_LOCK,
-        };
-        // Outside the pool: the lock lives as long as this connection and no longer.
-        let mut connection = connect(&self.pool).await.map_err(log_error)?;
-        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock);
-        let leads: bool = answered(lock.fetch_one(&mut connection)).await?;
-        Ok(leads.then(|| Box::new(PostgresLeadership(connection)) as Box<dyn Leadership>))
-    }
-}
-
-struct PostgresLeadership(PgConnection);
-
-#[async_trait]
-impl Leadership for PostgresLeadership {
-    async fn confirm(&mut self) -> Result<(), LogError> {
-        answered(self.0.ping()).await
-    }
-
-    async fn checkpoint(&mut self) -> Result<Position, LogError> {
-        let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
-        answered(query.fetch_one(&mut self.0)).await.map(Position::new)
-    }
-
-    async fn save(&mut self, position: Position) -> Result<(), LogError> {
-        let query = sqlx::query("UPDATE relay_checkpoint SET position = $1");
-        answered(query.bind(position.get()).execute(&mut self.0)).await.map(drop)
+        Ok(lease::take(&self.pool, task).await?.map(|lease| Box::new(lease) as _))
     }
 }

@@ -1,6 +1,8 @@
 //! The event log in a SQLite file: the embedded wiring. WAL mode with `synchronous=FULL`, so that
 //! what was acknowledged survives a power cut here as well.
 
+mod turn;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,8 +14,9 @@ use events::{
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
+use self::turn::Turn;
 use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
 use super::stored::{
     self, StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded,
@@ -287,31 +290,6 @@ impl EventLog for SqliteEventLog {
             Task::Relay => &self.relay,
             Task::Agenda => &self.agenda,
         };
-        let Ok(turn) = Arc::clone(turns).try_acquire_owned() else { return Ok(None) };
-        Ok(Some(Box::new(SqliteLeadership { pool: self.pool.clone(), _turn: turn })))
-    }
-}
-
-/// One file belongs to one portal process, so one permit per process is enough.
-struct SqliteLeadership {
-    pool: SqlitePool,
-    _turn: OwnedSemaphorePermit,
-}
-
-#[async_trait]
-impl Leadership for SqliteLeadership {
-    async fn confirm(&mut self) -> Result<(), LogError> {
-        Ok(())
-    }
-
-    async fn checkpoint(&mut self) -> Result<Position, LogError> {
-        let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
-        query.fetch_one(&self.pool).await.map(Position::new).map_err(log_error)
-    }
-
-    async fn save(&mut self, position: Position) -> Result<(), LogError> {
-        let query = sqlx::query("UPDATE relay_checkpoint SET position = ?");
-        query.bind(position.get()).execute(&self.pool).await.map_err(log_error)?;
-        Ok(())
+        Ok(Turn::take(&self.pool, turns).map(|turn| Box::new(turn) as _))
     }
 }

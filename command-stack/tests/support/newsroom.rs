@@ -148,4 +148,10 @@ impl RunningAgenda {
         self.shutdown.cancel();
         self.task.await.expect("the agenda ends");
     }
+
+    /// As kill -9 does.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err());
+    }
 }

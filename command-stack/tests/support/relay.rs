@@ -156,6 +156,10 @@ impl EventPublisher for Publisher {
         self.bus.declare(queues).await
     }
 
+    async fn replace(&self, queues: &[Queue]) -> Result<(), BusError> {
+        self.bus.replace(queues).await
+    }
+
     async fn publish(&self, messages: &[Message]) -> Result<(), BusError> {
         let fails = {
             let mut record = self.record.lock().expect("the record");

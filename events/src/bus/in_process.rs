@@ -69,6 +69,11 @@ impl EventPublisher for InProcessBus {
         Ok(())
     }
 
+    async fn replace(&self, queues: &[Queue]) -> Result<(), BusError> {
+        queues.iter().for_each(|queue| self.queue(queue).waiting().clear());
+        Ok(())
+    }
+
     async fn publish(&self, messages: &[Message]) -> Result<(), BusError> {
         for message in messages {
             let bound = self.bound_to(&message.event.partition);

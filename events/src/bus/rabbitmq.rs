@@ -5,38 +5,42 @@
 //! letter queue. A connection is made when it is first needed and again after it broke; the loops
 //! that use it own the back-off.
 
+mod topology;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
-    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    ConfirmSelectOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, timeout};
 
+use self::topology::{EXCHANGE, declare_exchange, declare_queue, delete_queue};
 use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
 use crate::{BoxError, Dependency, Position, RecordedEvent};
 
-const EXCHANGE: &str = "portal.events";
-const DEAD_LETTERS: &str = "portal.dead-letters";
 const PREVIOUS_HEADER: &str = "portal-previous";
 /// Unacknowledged messages that the broker sends ahead to one consumer, and thus a batch's bound.
 const PREFETCH: u16 = 512;
-/// A message that came back this often goes to the dead letter queue; the projector has long read
-/// it from the log by then.
-const DELIVERY_LIMIT: i32 = 20;
-/// Dead letters are evidence, not data: the oldest make room.
-const DEAD_LETTERS_KEPT: i32 = 10_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Opening a channel waits for no queue and no disk.
+const CHANNEL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the broker may be silent: a quorum queue that lost its leader takes calls and never
 /// answers them.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for the confirms of a page of messages, each of which waits for a disk.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for a confirm, which waits for a disk: silence for so long means that none will come.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// For sending a page and for all of its confirms: a bound for a broker that is merely slow.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Deleting one queue that is broken takes the broker five seconds.
+const REPLACE_TIMEOUT: Duration = Duration::from_secs(30);
 const PERSISTENT: u8 = 2;
 
 /// A broker. Clones share the connection.
@@ -83,7 +87,11 @@ impl RabbitMq {
     async fn channel(&self) -> Result<OpenChannel, BusError> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = connection.as_ref().filter(|open| open.status().connected()) {
-            return Ok(OpenChannel(open.create_channel().await?));
+            // Silent, it may be one that the network has forgotten: another may do.
+            if let Ok(channel) = timeout(CHANNEL_TIMEOUT, open.create_channel()).await {
+                return Ok(OpenChannel(channel?));
+            }
+            *connection = None;
         }
         let name = ConnectionProperties::default().with_connection_name("portal".into());
         let opening = Connection::connect(&self.uri, name);
@@ -105,20 +113,33 @@ impl RabbitMq {
                 channel
             }
         };
-        let mut in_flight = Vec::with_capacity(messages.len());
+        let mut in_flight = FuturesUnordered::new();
         for message in messages {
-            in_flight.push(send(&channel.0, message).await?);
+            let confirm = send(&channel.0, message).await?;
+            in_flight.push(async move { (message, confirm.await) });
         }
-        for (confirm, message) in in_flight.into_iter().zip(messages) {
-            let confirmation = confirm.await?;
+        let mut missing: BTreeMap<_, _> = messages
+            .iter()
+            .map(|Message { event, .. }| (event.position, &event.partition))
+            .collect();
+        // The confirms of other queues say that the broker works.
+        while let Ok(Some((message, confirmation))) =
+            timeout(CONFIRM_TIMEOUT, in_flight.next()).await
+        {
+            let confirmation = confirmation?;
             let taken = confirmation.is_ack();
             if confirmation.take_message().is_some() {
                 return Err(BusError::Unroutable(message.event.routing_key()));
             }
-            if !taken {
-                let refused = format!("the broker refused position {}", message.event.position);
-                return Err(BusError::Unavailable(refused.into()));
+            if taken {
+                missing.remove(&message.event.position);
             }
+        }
+        if !missing.is_empty() {
+            // A broker that is paused or cut off says nothing of its queues.
+            answered(ANSWER_TIMEOUT, async { Ok(declare_exchange(&channel.0).await?) }).await?;
+            let partitions: BTreeSet<_> = missing.into_values().cloned().collect();
+            return Err(BusError::Stuck(partitions.into_iter().collect()));
         }
         *publisher = Some(channel);
         Ok(())
@@ -135,38 +156,6 @@ impl RabbitMq {
         let consumer = channel.0.basic_consume(queue, tag, options, FieldTable::default()).await?;
         Ok(RabbitSubscription { channel, consumer, last_tag: None })
     }
-}
-
-async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), text("quorum"));
-    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
-    arguments.insert("x-dead-letter-exchange".into(), text(""));
-    arguments.insert("x-dead-letter-routing-key".into(), text(DEAD_LETTERS));
-    let name = queue.to_string();
-    let durable = QueueDeclareOptions::durable();
-    channel.queue_declare(name.as_str().into(), durable, arguments).await?;
-    let pattern = format!("{}.*", queue.partition);
-    let bind = QueueBindOptions::default();
-    let (name, pattern) = (name.as_str().into(), pattern.as_str().into());
-    channel.queue_bind(name, EXCHANGE.into(), pattern, bind, FieldTable::default()).await
-}
-
-async fn declare_exchange(channel: &Channel) -> Result<(), lapin::Error> {
-    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-    let none = FieldTable::default();
-    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, none).await?;
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), text("quorum"));
-    arguments.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS_KEPT));
-    let durable = QueueDeclareOptions::durable();
-    channel.queue_declare(DEAD_LETTERS.into(), durable, arguments).await?;
-    Ok(())
-}
-
-fn text(value: &str) -> AMQPValue {
-    AMQPValue::LongString(value.into())
 }
 
 #[async_trait]
@@ -191,10 +180,22 @@ impl EventPublisher for RabbitMq {
         answered(ANSWER_TIMEOUT, declaring).await
     }
 
+    async fn replace(&self, queues: &[Queue]) -> Result<(), BusError> {
+        let replacing = async {
+            let channel = self.channel().await?;
+            for queue in queues {
+                delete_queue(&channel.0, queue).await?;
+                declare_queue(&channel.0, queue).await?;
+            }
+            Ok(())
+        };
+        answered(REPLACE_TIMEOUT, replacing).await
+    }
+
     async fn publish(&self, messages: &[Message]) -> Result<(), BusError> {
         let mut publisher = self.publisher.lock().await;
         let confirming = self.publish_and_confirm(&mut publisher, messages);
-        answered(CONFIRM_TIMEOUT, confirming).await
+        answered(PAGE_TIMEOUT, confirming).await
     }
 }
 

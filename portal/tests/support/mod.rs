@@ -13,9 +13,9 @@ pub mod stores;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,11 @@ pub struct Portal {
 struct Service {
     process: Child,
     address: String,
+    arguments: Vec<String>,
 }
+
+/// What a process prints, line by line.
+type Printed = Lines<BufReader<ChildStdout>>;
 
 impl Portal {
     /// A portal with the default categories.
@@ -150,28 +154,63 @@ impl Portal {
 
     /// Starts a service, or starts it again at the address that it had.
     pub fn spawn(&mut self, name: &'static str) {
+        let arguments = match (self.services.get(name), name) {
+            (Some(known), _) => known.arguments.clone(),
+            (None, "portal") => vec![],
+            (None, "query-stack-1") => {
+                vec!["query-stack".to_owned(), "--categories=famous".to_owned()]
+            }
+            (None, "query-stack-2") => vec!["query-stack".to_owned(), self.other_categories()],
+            (None, "orchestrator") => self.orchestrator_arguments(),
+            (None, service) => vec![service.to_owned()],
+        };
+        self.spawn_as(name, arguments);
+    }
+
+    /// Starts one of several services of a kind, under a name of its own.
+    pub fn spawn_as(&mut self, name: &'static str, arguments: Vec<String>) {
         let address = self.services.remove(name).map(|service| service.address);
-        let mut command = self.command();
-        command.args(match name {
-            "portal" => vec![],
-            "query-stack-1" => vec!["query-stack".to_owned(), "--categories=famous".to_owned()],
-            "query-stack-2" => vec!["query-stack".to_owned(), self.other_categories()],
-            "orchestrator" => self.orchestrator_arguments(),
-            service => vec![service.to_owned()],
-        });
-        command.arg("--listen").arg(address.as_deref().unwrap_or("127.0.0.1:0"));
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file());
-        command.stderr(log.expect("a file for what is logged"));
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
-        let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let address = address.as_deref().unwrap_or("127.0.0.1:0");
+        let (process, mut lines) = self.launch(name, &arguments, address);
         let first = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("{name} ended"));
         let (_, address) = first.split_once("://").unwrap_or_else(|| panic!("{name}: {first}"));
         let address = address.to_owned();
         // Or the process would block once the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
-        self.services.insert(name, Service { process, address });
+        self.services.insert(name, Service { process, address, arguments });
         // The old one could send a request into a connection to the process before.
         self.client = new_client();
+    }
+
+    /// Starts a service at this address and does not wait for it: what it needs may be down.
+    pub fn begin(&mut self, name: &'static str, arguments: Vec<String>, address: String) {
+        let (process, lines) = self.launch(name, &arguments, &address);
+        std::thread::spawn(move || lines.for_each(drop));
+        self.services.insert(name, Service { process, address, arguments });
+    }
+
+    /// Starts a service that ran before, likewise.
+    pub fn begin_again(&mut self, name: &'static str) {
+        let Service { address, arguments, .. } = self.services.remove(name).expect("a service");
+        self.begin(name, arguments, address);
+    }
+
+    fn launch(&self, name: &str, arguments: &[String], address: &str) -> (Child, Printed) {
+        let mut command = self.command();
+        command.args(arguments).args(["--listen", address]);
+        std::fs::create_dir_all(self.logs()).expect("a folder for what is logged");
+        let log = self.logs().join(format!("{name}.log"));
+        let log = OpenOptions::new().create(true).append(true).open(log);
+        command.stderr(log.expect("a file for what is logged"));
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
+        let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        (process, lines)
+    }
+
+    /// How a service ended, if it has.
+    pub fn ended(&mut self, name: &str) -> Option<ExitStatus> {
+        let service = self.services.get_mut(name).expect("a service");
+        service.process.try_wait().expect("a process of ours")
     }
 
     fn other_categories(&self) -> String {
@@ -231,11 +270,13 @@ impl Portal {
 
     /// What all services have logged.
     pub fn logged(&self) -> String {
-        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+        let files = std::fs::read_dir(self.logs()).into_iter().flatten().flatten();
+        files.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect()
     }
 
-    fn log_file(&self) -> PathBuf {
-        self.folder.path().with_extension("log")
+    /// Where each service has a file for what it logs.
+    pub fn logs(&self) -> PathBuf {
+        self.folder.path().with_extension("logs")
     }
 
     /// A file in the data directory of the embedded stores.
@@ -299,7 +340,7 @@ impl Drop for Portal {
         if std::thread::panicking() {
             eprintln!("{}", self.logged());
         }
-        let _ = std::fs::remove_file(self.log_file());
+        let _ = std::fs::remove_dir_all(self.logs());
         if self.wiring == Wiring::Servers && !std::thread::panicking() {
             let environment = std::mem::take(&mut self.environment);
             let _ = std::thread::spawn(|| {

@@ -85,6 +85,30 @@ impl PrivateServers {
         self.command(&["kill", name]);
     }
 
+    /// A signal to a server's process, or to all of its group.
+    pub fn signal(&self, name: &str, signal: &str, group: bool) {
+        let file = std::fs::read_to_string(self.folder().join(name).join("pid"));
+        let file = file.expect("a server that was started");
+        let pid = file.split_whitespace().next().expect("a process");
+        let target = if group { format!("-{pid}") } else { pid.to_owned() };
+        let sent = Command::new("kill").args(["-s", signal, "--", &target]).status();
+        assert!(sent.expect("kill").success(), "SIG{signal} to {name}");
+    }
+
+    /// Lets the broker evaluate an expression, for what no client can do to it.
+    pub fn in_rabbitmq(&self, expression: &str) {
+        let home = self.folder().join("rabbitmq");
+        let ports = std::fs::read_to_string(home.join("ports")).expect("its ports");
+        let epmd = ports.split_whitespace().next_back().expect("a port");
+        let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8");
+        command.env("HOME", &home).env("ERL_EPMD_ADDRESS", "127.0.0.1");
+        command.env("ERL_EPMD_PORT", epmd).env("RABBITMQ_CONF_ENV_FILE", home.join("no-env.conf"));
+        let output = command.args(["-n", "portal@localhost", "eval", expression]).output();
+        let output = output.expect("rabbitmqctl");
+        assert!(output.status.success(), "{expression}: {output:?}");
+    }
+
     /// Starts one that was stopped or killed, with its data and at its address.
     pub fn start(&self, name: &str) {
         self.command(&["start", name]);

@@ -10,11 +10,10 @@ use tokio::time::Duration;
 use uuid::Uuid;
 
 use super::super::stored::OBLIGATIONS;
-use super::super::{AppendError, EventLog, PostgresEventLog, StreamAppend, Task};
+use super::super::{AppendError, EventLog, LeadError, PostgresEventLog, StreamAppend, Task};
 use super::fixture::{
     Database, Fixture, append, event, eventually, one, part, places, some_stream,
 };
-use super::leading::lead_soon;
 use super::obligations::{article, drafted, erase, scheduled};
 use super::waking::is_woken;
 
@@ -112,18 +111,33 @@ async fn appends_wake_again_after_the_connection_was_lost_while_nobody_waited() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_lost_its_connection_cannot_move_the_checkpoint() {
+async fn a_leader_whose_lease_has_run_out_is_followed_and_cannot_move_the_checkpoint() {
     let on = Fixture::postgres().await;
-    let mut lost = on.log.lead(Task::Relay).await.expect("the log").expect("nobody leads");
-    lost.save(Position::new(1)).await.expect("save");
-    let holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = \
-                  (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let holder = sqlx::query_scalar(holder).fetch_one(pool(&on)).await.expect("the holder");
-    end(&on, holder).await;
-    let mut next = lead_soon(&*on.twin, Task::Relay).await;
-    let saved = lost.save(Position::new(2)).await;
-    assert!(matches!(saved, Err(LogError::Unavailable(_))), "{saved:?}");
-    assert_eq!(next.checkpoint().await.expect("read"), Position::new(1));
+    let paused = on.log.lead(Task::Relay).await.expect("the log").expect("nobody leads");
+    paused.save(Position::new(1)).await.expect("save");
+    assert!(on.twin.lead(Task::Relay).await.expect("the log").is_none());
+    on.execute("UPDATE leases SET expires_at = clock_timestamp()").await.expect("a time passes");
+    // Late, but nobody has taken over.
+    paused.confirm().await.expect("it leads");
+    assert!(on.twin.lead(Task::Relay).await.expect("the log").is_none());
+    on.execute("UPDATE leases SET expires_at = clock_timestamp()").await.expect("a time passes");
+    let next = on.twin.lead(Task::Relay).await.expect("the log").expect("nobody leads");
+    next.save(Position::new(7)).await.expect("save");
+    assert!(matches!(paused.save(Position::new(2)).await, Err(LeadError::Lost)));
+    assert!(matches!(paused.confirm().await, Err(LeadError::Lost)));
+    paused.resign().await.expect("it is none of its any more");
+    next.confirm().await.expect("it leads");
+    assert_eq!(next.checkpoint().await.expect("read"), Position::new(7));
+    on.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_want_to_lead_one_does() {
+    let on = Fixture::postgres().await;
+    let logs = [&on.log, &on.twin].into_iter().cycle().take(20);
+    let all = join_all(logs.map(|log| log.lead(Task::Relay))).await;
+    let leaders = all.into_iter().filter_map(|turn| turn.expect("the log"));
+    assert_eq!(leaders.count(), 1);
     on.remove().await;
 }
 

@@ -1,0 +1,50 @@
+//! Leading in the only process that there is: one file belongs to one portal, so one permit is
+//! enough. It is never lost, only given up.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use events::{LogError, Position};
+use sqlx::SqlitePool;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+
+use super::super::{LeadError, Leadership, log_error};
+
+/// Somebody's turn, until it is given up or dropped.
+pub(super) struct Turn {
+    pool: SqlitePool,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Turn {
+    /// If it is nobody's.
+    pub(super) fn take(pool: &SqlitePool, turns: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(turns).try_acquire_owned().ok()?;
+        Some(Self { pool: pool.clone(), permit: Mutex::new(Some(permit)) })
+    }
+}
+
+#[async_trait]
+impl Leadership for Turn {
+    async fn confirm(&self) -> Result<(), LeadError> {
+        if self.permit.lock().await.is_some() { Ok(()) } else { Err(LeadError::Lost) }
+    }
+
+    async fn checkpoint(&self) -> Result<Position, LogError> {
+        let query = sqlx::query_scalar("SELECT position FROM relay_checkpoint");
+        query.fetch_one(&self.pool).await.map(Position::new).map_err(log_error)
+    }
+
+    async fn save(&self, position: Position) -> Result<(), LeadError> {
+        let permit = self.permit.lock().await;
+        permit.as_ref().ok_or(LeadError::Lost)?;
+        let query = sqlx::query("UPDATE relay_checkpoint SET position = ?");
+        query.bind(position.get()).execute(&self.pool).await.map_err(log_error)?;
+        Ok(())
+    }
+
+    async fn resign(&self) -> Result<(), LogError> {
+        self.permit.lock().await.take();
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! What there has to be at the broker: the exchange, a queue for each projection and partition, and
+//! the dead letter queue.
+
+use lapin::options::{
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, ExchangeKind};
+
+use crate::bus::Queue;
+
+pub(super) const EXCHANGE: &str = "portal.events";
+const DEAD_LETTERS: &str = "portal.dead-letters";
+/// A message that came back this often goes to the dead letter queue; the projector has long read
+/// it from the log by then.
+const DELIVERY_LIMIT: i32 = 20;
+/// Dead letters are evidence, not data: the oldest make room.
+const DEAD_LETTERS_KEPT: i32 = 10_000;
+
+pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+    arguments.insert("x-dead-letter-exchange".into(), text(""));
+    arguments.insert("x-dead-letter-routing-key".into(), text(DEAD_LETTERS));
+    let name = queue.to_string();
+    let durable = QueueDeclareOptions::durable();
+    channel.queue_declare(name.as_str().into(), durable, arguments).await?;
+    let pattern = format!("{}.*", queue.partition);
+    let bind = QueueBindOptions::default();
+    let (name, pattern) = (name.as_str().into(), pattern.as_str().into());
+    channel.queue_bind(name, EXCHANGE.into(), pattern, bind, FieldTable::default()).await
+}
+
+pub(super) async fn delete_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {
+    let name = queue.to_string();
+    channel.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await.map(drop)
+}
+
+pub(super) async fn declare_exchange(channel: &Channel) -> Result<(), lapin::Error> {
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let none = FieldTable::default();
+    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, none).await?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(DEAD_LETTERS_KEPT));
+    let durable = QueueDeclareOptions::durable();
+    channel.queue_declare(DEAD_LETTERS.into(), durable, arguments).await?;
+    Ok(())
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}

@@ -18,5 +18,5 @@ pub mod view_store;
 pub use grpc::Queries;
 pub use projection::views;
 pub use projector::Projector;
-pub use rebuild::{Progress, RebuildError, Rebuilder, Until};
+pub use rebuild::{Built, OnProgress, Progress, RebuildError, Rebuilder, Until};
 pub use verify::{Verified, verify};

@@ -97,10 +97,10 @@ impl View {
 ///
 /// # Errors
 /// [`ProjectError::Poison`] names the event that cannot be taken.
-pub(crate) fn fold(
+pub(crate) fn fold<'a>(
     view: &View,
     mut documents: HashMap<Uuid, Document>,
-    events: &[RecordedEvent],
+    events: impl IntoIterator<Item = &'a RecordedEvent>,
 ) -> Result<Vec<Document>, ProjectError> {
     let project = view.project();
     let mut changed = HashMap::new();
@@ -123,6 +123,23 @@ pub(crate) fn fold(
         }
     }
     Ok(changed.into_values().collect())
+}
+
+/// The documents of a view that whole streams add up to, each folded by itself.
+///
+/// # Errors
+/// See [`fold`].
+pub(crate) fn fold_streams(
+    view: &View,
+    events: &[RecordedEvent],
+) -> Result<Vec<Document>, ProjectError> {
+    let mut documents = Vec::with_capacity(events.len());
+    for stream in events.chunk_by(|one, next| one.stream_id == next.stream_id) {
+        // What happened to an article in other categories is not this view's.
+        let of_view = stream.iter().filter(|event| event.partition == view.partition);
+        documents.extend(fold(view, HashMap::new(), of_view)?);
+    }
+    Ok(documents)
 }
 
 /// An article that comes back to a category brings all of itself: what happened to it elsewhere

@@ -200,12 +200,25 @@ pub trait ViewStore: Dependency {
     /// whoever still writes it gets [`ApplyError::Moved`].
     async fn begin_rebuild(&self, view: &View) -> Result<Checkpoint, Unavailable>;
 
+    /// Inserts documents, each for the first time, into the generation that `begin_rebuild` began,
+    /// durably (a majority of replicas). Any number of calls may be under way at the same time.
+    /// What they bring counts only when [`ViewStore::apply`] moves the checkpoint from the start,
+    /// which is for the caller to do after every one of them has succeeded: a load that broke off
+    /// can never be taken for a whole one. [`ApplyError::Moved`] when that generation is not in the
+    /// slot `building`, or no longer at its start.
+    async fn load(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<(), ApplyError>;
+
     /// Puts the previous generation into the slot `building`, so that it can catch up before it
     /// is live again. `None` when there is no previous one.
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable>;
 
     /// Makes `building` live if it still is at this checkpoint and the live generation is not
-    /// beyond it; what was live becomes `previous`, and what was `previous` is dropped.
+    /// beyond it. Before, it gets what lists need to be fast, which may take its time. What was live becomes `previous`, and what was `previous` is dropped.
     /// [`ApplyError::Moved`] when not: catch up and try again.
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError>;
 }

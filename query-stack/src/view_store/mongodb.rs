@@ -166,11 +166,22 @@ impl ViewStore for MongoViewStore {
         Ok(answered(self.change_generations(view, Generations::begin_rebuild)).await??)
     }
 
+    async fn load(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<(), ApplyError> {
+        let loaded = answered(self.load_documents(view, building, documents)).await?;
+        if loaded.map_err(Unavailable::from)? { Ok(()) } else { Err(ApplyError::Moved) }
+    }
+
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable> {
         Ok(answered(self.change_generations(view, Generations::begin_rollback)).await??)
     }
 
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError> {
+        self.index_rebuilt(view, building).await.map_err(Unavailable::from)?;
         answered(self.change_generations(view, |generations| generations.switch(building)))
             .await??
     }

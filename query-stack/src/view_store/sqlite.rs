@@ -196,6 +196,24 @@ impl ViewStore for SqliteViewStore {
         Ok(self.change(view, Generations::begin_rebuild).await?)
     }
 
+    async fn load(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<(), ApplyError> {
+        let name = view.to_string();
+        let mut transaction = self.write().await?;
+        let known = views::find_or_insert(&mut transaction, &name).await?;
+        if known.state.building != Some(building) || building.position != Position::START {
+            return Err(ApplyError::Moved);
+        }
+        for document in documents {
+            put(&mut transaction, &name, building.generation, document).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable> {
         Ok(self.change(view, Generations::begin_rollback).await?)
     }

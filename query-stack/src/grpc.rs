@@ -210,4 +210,4 @@ impl queries_server::Queries for Queries {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

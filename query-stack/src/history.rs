@@ -7,7 +7,7 @@
 mod changes;
 mod diff;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Instant;
 
 use events::news::{
@@ -19,7 +19,7 @@ use events::{
 };
 use proto::v1::HistoryEntry;
 
-use crate::projection::fold;
+use crate::fold::{Program, fold};
 use crate::view_store::View;
 
 /// What somebody gets to read of an article's past.
@@ -63,8 +63,10 @@ pub(crate) fn access(
     };
     let partition = Partition::News(category.clone());
     let here = events.iter().filter(|event| event.partition == partition).cloned();
-    let document = fold(&view, HashMap::new(), &here.collect::<Vec<_>>())?.pop();
-    let Some(document) = document else { return Ok(Access::Nothing) };
+    let here: Vec<_> = here.collect();
+    let folded = fold(Program::of(&view), Vec::new(), &here, HashSet::new());
+    // Who may see it can only be told of an article of which everything is known.
+    let Some(document) = folded.complete()?.pop() else { return Ok(Access::Nothing) };
     let article: Article = serde_json::from_value(document.body)?;
     Ok(match viewer {
         Some(viewer) if !article.is_seen_by(viewer, now) => Access::Nothing,

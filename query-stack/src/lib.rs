@@ -6,8 +6,10 @@
 
 pub mod articles;
 pub mod desk;
+mod fold;
 mod grpc;
 mod history;
+mod parking;
 mod projection;
 mod projector;
 mod rebuild;
@@ -16,7 +18,8 @@ mod verify;
 pub mod view_store;
 
 pub use grpc::Queries;
-pub use projection::views;
+pub use parking::{DeadLetters, TakenUp};
+pub use projection::{ProjectError, views};
 pub use projector::Projector;
 pub use rebuild::{Built, OnProgress, Progress, RebuildError, Rebuilder, Until};
 pub use verify::{Verified, verify};

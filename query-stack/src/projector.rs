@@ -4,14 +4,18 @@
 //! itself: each message names the position before it in the partition, and whatever lies between
 //! the view's checkpoint and that position is read from the log. So a lost message, a new view and
 //! a long absence are the same case. A message is acknowledged when what it says is in the view.
+//!
+//! An event that cannot be taken parks its stream, and the others go on at once. Beside them the
+//! projector tries what is parked again: a few times what failed, and for ever what a newer program
+//! wrote, since this one may have just been started in the place of an older one.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use events::bus::{BusError, EventSubscriber, Message};
-use events::{Backoff, Chain, EventReader};
-use tokio::time::timeout;
+use events::{Backoff, Chain, EventReader, StreamId, Timestamp};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::projection::{ProjectError, ViewWriter};
@@ -21,6 +25,10 @@ use crate::view_store::{Checkpoint, Slot, View, ViewStore};
 const PAGE: usize = 250;
 /// Silence after which the log is asked whether a message was lost.
 const IDLE: Duration = Duration::from_secs(3);
+/// Between looks at parked streams, while there are some that time may help.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Parked streams looked at a time.
+const PARKED_PAGE: usize = 100;
 
 /// Keeps one view. Any number of them may run for the same view: the bus gives messages to one,
 /// and the store lets only one move the checkpoint.
@@ -28,7 +36,12 @@ pub struct Projector {
     writer: ViewWriter,
     log: Arc<dyn EventReader>,
     bus: Arc<dyn EventSubscriber>,
+    /// The newest set of parked streams that was heard of.
+    parked: Mutex<Option<ParkedSet>>,
 }
+
+/// One state of the set of parked streams: a generation and its revision.
+type ParkedSet = (i64, i64);
 
 impl Projector {
     /// A projector for this view.
@@ -39,7 +52,15 @@ impl Projector {
         log: Arc<dyn EventReader>,
         bus: Arc<dyn EventSubscriber>,
     ) -> Self {
-        Self { writer: ViewWriter { store, view, slot: Slot::Live }, log, bus }
+        let writer = ViewWriter::new(store, view, Slot::Live);
+        Self { writer, log, bus, parked: Mutex::default() }
+    }
+
+    /// The same with another program, which may learn.
+    #[cfg(test)]
+    pub(crate) fn with_program(mut self, program: crate::fold::Program) -> Self {
+        self.writer.program = program;
+        self
     }
 
     /// Runs until the token is cancelled.
@@ -56,7 +77,7 @@ impl Projector {
                 backoff.pause().await;
             }
         };
-        shutdown.run_until_cancelled(work).await;
+        shutdown.run_until_cancelled(async { tokio::join!(work, self.see_to_parked()) }).await;
     }
 
     fn complain(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
@@ -103,7 +124,7 @@ impl Projector {
             reached = event.position;
             events.push(event.clone());
         }
-        self.writer.advance(checkpoint, &events).await?;
+        self.seen(self.writer.advance(checkpoint, &events).await?);
         Ok(())
     }
 
@@ -113,7 +134,14 @@ impl Projector {
         let mut checkpoint = self.checkpoint().await?;
         loop {
             let events = self.log.read_after(checkpoint.position, Some(partition), PAGE).await?;
-            checkpoint = self.writer.advance(checkpoint, &events).await?;
+            checkpoint = match self.writer.advance(checkpoint, &events).await {
+                // A parked stream was taken up meanwhile, or another projector was faster.
+                Err(ProjectError::Moved) => {
+                    checkpoint = self.checkpoint().await?;
+                    continue;
+                }
+                advanced => self.seen(advanced?),
+            };
             if events.len() < PAGE {
                 return Ok(());
             }
@@ -121,6 +149,51 @@ impl Projector {
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, ProjectError> {
-        Ok(self.writer.store.state(&self.writer.view).await?.live)
+        Ok(self.seen(self.writer.store.state(&self.writer.view).await?.live))
+    }
+
+    fn seen(&self, checkpoint: Checkpoint) -> Checkpoint {
+        if checkpoint.revision > 0 {
+            let newest = Some((checkpoint.generation, checkpoint.revision));
+            *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+        }
+        checkpoint
+    }
+
+    /// While nothing was ever parked, and once time helps nobody any more, this costs nothing.
+    async fn see_to_parked(&self) -> Infallible {
+        let mut settled = None;
+        loop {
+            let newest = *self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+            if newest != settled {
+                match self.take_up_parked().await {
+                    Ok(time_may_help) if time_may_help => {}
+                    Ok(_) => settled = newest,
+                    Err(error) => self.complain("parked streams are not seen to", &error),
+                }
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Tries what is due, page by page; whether there is anything that time may help.
+    async fn take_up_parked(&self) -> Result<bool, ProjectError> {
+        let ViewWriter { store, view, .. } = &self.writer;
+        let generation = store.state(view).await?.live.generation;
+        let (mut after, mut time_may_help): (Option<StreamId>, _) = (None, false);
+        loop {
+            let page = store.parked(view, generation, after.as_ref(), PARKED_PAGE).await?;
+            let now = Timestamp::from(chrono::Utc::now());
+            for parked in &page {
+                time_may_help |= parked.is_tried_by_itself();
+                if parked.is_due(now) {
+                    self.writer.take_up(&*self.log, &parked.stream).await?;
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PARKED_PAGE => after = Some(last.stream.clone()),
+                _ => return Ok(time_may_help),
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Building views again from the log, while readers go on with the live ones: a new generation is
 //! filled beside each and takes its place when it is not behind. Nothing but documents is written,
-//! so a rebuild has no side effects.
+//! so a rebuild has no side effects. A stream of which an event cannot be taken is parked in the new
+//! generation too.
 //!
 //! Up to where the log ended at the beginning, streams are folded whole and documents written in
 //! bulk (`loading`); what came meanwhile is applied in the order of the log, as a projector does.
@@ -61,7 +62,7 @@ pub enum RebuildError {
     /// There is no generation to go back to.
     #[error("{0} has no previous generation")]
     NoPrevious(String),
-    /// The log or the store failed, or an event cannot be projected.
+    /// The log or the store failed.
     #[error(transparent)]
     Project(#[from] ProjectError),
 }
@@ -99,20 +100,12 @@ impl Rebuilder {
         on_progress: OnProgress<'_>,
     ) -> Result<Vec<Built>, RebuildError> {
         let up_to = self.position_of(until).await?;
-        let mut built = Vec::with_capacity(views.len());
+        let mut begun = Vec::with_capacity(views.len());
         for view in views {
-            let checkpoint = self.store.begin_rebuild(view).await?;
-            built.push(Built { view: view.clone(), checkpoint, documents: 0 });
+            begun.push((view.clone(), self.store.begin_rebuild(view).await?));
         }
         let load = Load { log: &*self.log, store: &self.store, up_to };
-        load.run(&mut built, on_progress).await?;
-        for Built { view, checkpoint, .. } in &mut built {
-            let position = self.log.last_position(Some(&view.partition), up_to).await?;
-            let complete = self.store.apply(view, Slot::Building, *checkpoint, position, &[]);
-            complete.await.map_err(|error| superseded(view, error.into()))?;
-            checkpoint.position = position;
-        }
-        Ok(built)
+        load.run(begun, on_progress).await
     }
 
     /// Makes a new generation live, after it has caught up with what came since it was built.
@@ -165,11 +158,7 @@ impl Rebuilder {
         Ok(Position::new(included))
     }
 
-    async fn switch(
-        &self,
-        view: &View,
-        mut built: Checkpoint,
-    ) -> Result<Checkpoint, RebuildError> {
+    async fn switch(&self, view: &View, mut built: Checkpoint) -> Result<Checkpoint, RebuildError> {
         loop {
             match self.store.switch(view, built).await {
                 Ok(()) => return Ok(built),
@@ -197,7 +186,7 @@ impl Rebuilder {
         on_progress: OnProgress<'_>,
     ) -> Result<Checkpoint, RebuildError> {
         let store = Arc::clone(&self.store);
-        let writer = ViewWriter { store, view: view.clone(), slot: Slot::Building };
+        let writer = ViewWriter::new(store, view.clone(), Slot::Building);
         let partition = std::slice::from_ref(&view.partition);
         let before = self.log.count(partition, building.position).await?;
         let total = self.log.count(partition, Position::END).await?.saturating_sub(before);

@@ -2,14 +2,15 @@
 //! side by side, in the order of their ids, and compares them: bounded memory, no writes, and
 //! commands may go on meanwhile.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::slice;
 
 use events::{EventReader, Position, StreamId, StreamPages};
 use uuid::Uuid;
 
-use crate::projection::{ProjectError, fold, fold_streams};
-use crate::view_store::{Document, View, ViewState, ViewStore};
+use crate::fold::{Program, fold, fold_streams};
+use crate::projection::ProjectError;
+use crate::view_store::{Document, Parked, ParkedCounts, View, ViewState, ViewStore};
 
 /// Documents of the view held in memory at most.
 const PAGE: usize = 500;
@@ -26,14 +27,18 @@ pub struct Verified {
     /// Where its partition of the log ended before the view was looked at. A view that is not there
     /// is behind: what is missing was not compared.
     pub head: Position,
-    /// One sentence each; empty when the view equals the log. At most twenty.
+    /// One sentence each; empty when the view equals the log but for parked streams. At most twenty.
     pub differences: Vec<String>,
+    /// How many streams the view leaves out: their documents were not compared.
+    pub parked: ParkedCounts,
+    /// Which, at most twenty.
+    pub parked_streams: Vec<Parked>,
 }
 
 /// Compares a view with the log.
 ///
 /// # Errors
-/// When the log or the store does not answer, or an event cannot be projected.
+/// When the log or the store does not answer.
 pub async fn verify(
     log: &dyn EventReader,
     store: &dyn ViewStore,
@@ -53,7 +58,7 @@ pub async fn verify(
     loop {
         let (want, have) = (expected.peek().await?, actual.peek().await?);
         let id = match (want, have) {
-            (None, None) => return Ok(verified),
+            (None, None) => break,
             (Some(id), None) | (None, Some(id)) => id,
             (Some(want), Some(have)) => want.min(have),
         };
@@ -61,30 +66,45 @@ pub async fn verify(
         verified.documents += usize::from(pair.1.is_some());
         if pair.0 != pair.1
             && verified.differences.len() < TOLD
-            && let Some(difference) = really_differs(log, view, state, id, pair.1).await?
+            && let Some(difference) = really_differs(log, store, view, state, id).await?
         {
             verified.differences.push(difference);
         }
     }
+    let generation = state.live.generation;
+    verified.parked = store.count_parked(view, generation).await?;
+    verified.parked_streams = store.parked(view, generation, None, TOLD).await?;
+    Ok(verified)
 }
 
 /// A document may have moved on since the checkpoint was read. So a difference is one only if the
-/// document is not the fold of its stream up to its own version.
+/// document is not the fold of its stream up to its own version. That of a parked stream is not
+/// compared.
 async fn really_differs(
     log: &dyn EventReader,
+    store: &dyn ViewStore,
     view: &View,
     state: ViewState,
     id: Uuid,
-    actual: Option<Document>,
 ) -> Result<Option<String>, ProjectError> {
-    let mut events = log.read_stream(&stream(view, id)).await?;
+    let (stream, generation) = (stream(view, id), state.live.generation);
+    if !store.parked_among(view, generation, std::slice::from_ref(&stream)).await?.is_empty() {
+        return Ok(None);
+    }
+    // Looked at again: it may have been parked when it was looked at first.
+    let actual = store.documents(view, generation, &[id]).await?.pop();
+    let mut events = log.read_stream(&stream).await?;
     // What happened to an article in other categories is not this view's.
     events.retain(|event| event.partition == view.partition);
     match &actual {
         Some(document) => events.retain(|event| event.version <= document.version),
         None => events.retain(|event| event.position <= state.live.position),
     }
-    let expected = fold(view, HashMap::new(), &events)?.pop();
+    let folded = fold(Program::of(view), Vec::new(), &events, HashSet::new());
+    let expected = match folded.complete() {
+        Ok(mut documents) => documents.pop(),
+        Err(failure) => return Ok(Some(format!("{id} cannot be compared: {failure}"))),
+    };
     let word = match (&expected, &actual) {
         (expected, actual) if expected == actual => return Ok(None),
         (None, _) => "is in the view and not in the log",
@@ -112,7 +132,7 @@ impl Expected<'_> {
     async fn peek(&mut self) -> Result<Option<Uuid>, ProjectError> {
         while self.page.is_empty() {
             let Some(events) = self.pages.next().await? else { return Ok(None) };
-            self.page = fold_streams(self.view, &events)?.into();
+            self.page = fold_streams(self.view, &events).documents.into();
         }
         Ok(self.page.front().map(|document| document.id))
     }

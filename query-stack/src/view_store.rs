@@ -4,11 +4,14 @@
 //! Invariants, proved by `contract` on every adapter:
 //! - A change of documents and the checkpoint that covers it become visible together, and only if
 //!   the checkpoint still is where the writer believes: of two writers one gets [`ApplyError::Moved`].
+//!   The same holds for the streams that a generation leaves out ([`Parked`]).
 //! - A rebuild writes a generation that no reader sees until the switch, and the switch happens
 //!   only if the new generation is not behind the live one.
 
+mod change;
 mod generations;
 mod mongodb;
+mod parked;
 mod sqlite;
 
 #[cfg(test)]
@@ -18,11 +21,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Partition, Position, Timestamp, Version};
+use events::{BoxError, Dependency, Partition, Position, StreamId, Timestamp, Version};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::change::Change;
 pub use self::mongodb::MongoViewStore;
+pub use self::parked::{Parked, ParkedCounts, ParkedState};
 pub use self::sqlite::SqliteViewStore;
 
 /// What is kept of a partition.
@@ -75,8 +80,11 @@ impl fmt::Display for View {
 pub struct Checkpoint {
     /// Which set of documents; counts from 1 and is never used twice.
     pub generation: i64,
-    /// Every event of the partition up to here is in the documents.
+    /// Every event of the partition up to here is in the documents, but for parked streams.
     pub position: Position,
+    /// How often the set of its parked streams was changed. While it is 0 none was ever parked, and
+    /// nobody needs to ask.
+    pub revision: i64,
 }
 
 /// The generations of a view.
@@ -158,16 +166,37 @@ pub trait ViewStore: Dependency {
     /// which is created here, with what lists need to be fast.
     async fn state(&self, view: &View) -> Result<ViewState, Unavailable>;
 
-    /// Replaces or inserts the documents in the generation that is in the slot, and moves its
-    /// checkpoint from `from` to `to`, all at once and durably (a majority of replicas).
+    /// Changes the generation that is in the slot and whose checkpoint is `from`, all at once and
+    /// durably (a majority of replicas); [`Checkpoint::after`] says where it is then.
     async fn apply(
         &self,
         view: &View,
         slot: Slot,
         from: Checkpoint,
-        to: Position,
-        documents: &[Document],
-    ) -> Result<(), ApplyError>;
+        change: &Change<'_>,
+    ) -> Result<Checkpoint, ApplyError>;
+
+    /// Those of the streams that the generation leaves out, in any order.
+    async fn parked_among(
+        &self,
+        view: &View,
+        generation: i64,
+        streams: &[StreamId],
+    ) -> Result<Vec<Parked>, Unavailable>;
+
+    /// Up to `limit` of the streams that the generation leaves out, in ascending order after
+    /// `after`.
+    async fn parked(
+        &self,
+        view: &View,
+        generation: i64,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, Unavailable>;
+
+    /// How many streams the generation leaves out.
+    async fn count_parked(&self, view: &View, generation: i64)
+    -> Result<ParkedCounts, Unavailable>;
 
     /// Those of the documents that exist, in any order.
     async fn documents(

@@ -1,6 +1,6 @@
 //! The queries, asked of a newsroom that has lived through something.
 
-mod newsroom;
+pub(crate) mod newsroom;
 
 use std::sync::atomic::Ordering;
 

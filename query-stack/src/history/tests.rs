@@ -2,6 +2,7 @@
 
 mod access;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;

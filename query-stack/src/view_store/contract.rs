@@ -3,6 +3,7 @@
 
 mod generations;
 mod loading;
+mod parking;
 mod reading;
 mod writing;
 
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    ApplyError, Checkpoint, Document, ListFilter, MongoViewStore, Projection, Slot,
+    ApplyError, Change, Checkpoint, Document, ListFilter, MongoViewStore, Projection, Slot,
     SqliteViewStore, Unavailable, View, ViewStore,
 };
 
@@ -63,8 +64,8 @@ async fn apply(
     from: Checkpoint,
     documents: &[Document],
 ) -> Result<Checkpoint, ApplyError> {
-    let to = step(from, 1);
-    store.apply(view, slot, from, to.position, documents).await.map(|()| to)
+    let to = step(from, 1).position;
+    store.apply(view, slot, from, &Change { to, documents, ..Change::default() }).await
 }
 
 /// All documents of a generation, in the order of their ids.
@@ -130,6 +131,13 @@ contract! {
         a_body_comes_back_exactly
         thousands_of_documents_are_applied_at_once
         views_do_not_see_each_other;
+    parking:
+        a_parked_stream_is_told_exactly
+        parking_and_the_checkpoint_change_together
+        a_writer_that_has_not_seen_the_parking_is_refused
+        of_a_projector_and_a_retry_exactly_one_wins
+        parked_streams_are_paged_and_counted
+        each_generation_of_each_view_parks_for_itself;
     reading:
         only_the_documents_that_exist_are_found
         lists_are_newest_first_and_break_ties_by_id
@@ -177,7 +185,7 @@ async fn a_mongodb_that_is_down_is_reported_in_time() {
         .expect("no connection is needed yet");
     let (view, begun) = (articles(), Instant::now());
     let (state, applied) = tokio::join!(store.state(&view), async {
-        let from = Checkpoint { generation: 1, position: Position::START };
+        let from = Checkpoint::first(1);
         apply(&store, &view, Slot::Live, from, &[article(1, 1)]).await
     });
     assert!(matches!(state, Err(Unavailable(_))), "{state:?}");

@@ -1,7 +1,5 @@
 //! How the generations of a view change: pure, the same for every adapter.
 
-use events::Position;
-
 use super::{ApplyError, Checkpoint, ViewState};
 
 /// The generations of a view, and the last one that was begun: no number is used twice.
@@ -13,11 +11,11 @@ pub(super) struct Generations {
 
 impl Generations {
     /// What a view begins with: an empty live generation.
-    pub(super) const FIRST: Checkpoint = Checkpoint { generation: 1, position: Position::START };
+    pub(super) const FIRST: Checkpoint = Checkpoint::first(1);
 
     pub(super) fn begin_rebuild(&mut self) -> Checkpoint {
         self.last += 1;
-        let begun = Checkpoint { generation: self.last, position: Position::START };
+        let begun = Checkpoint::first(self.last);
         self.state.building = Some(begun);
         begun
     }
@@ -37,9 +35,14 @@ impl Generations {
         Ok(())
     }
 
-    /// Whether the documents of a generation are still needed.
-    pub(super) fn keeps(&self, generation: i64) -> bool {
+    /// The generations whose documents are still needed.
+    pub(super) fn kept(self) -> impl Iterator<Item = i64> {
         let ViewState { live, previous, building } = self.state;
-        [Some(live), previous, building].iter().flatten().any(|kept| kept.generation == generation)
+        [Some(live), previous, building].into_iter().flatten().map(|kept| kept.generation)
+    }
+
+    /// Whether the documents of a generation are still needed.
+    pub(super) fn keeps(self, generation: i64) -> bool {
+        self.kept().any(|kept| kept == generation)
     }
 }

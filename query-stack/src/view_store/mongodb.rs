@@ -1,12 +1,13 @@
 //! The view store of the distributed wiring: MongoDB from 6.0, a replica set (transactions).
 //!
-//! One collection per generation, and one collection `views` with the checkpoints of those that
-//! are in a slot. Invariant: whoever writes documents has, in the same transaction and before,
+//! One collection per generation, one collection `views` with the checkpoints of those that are in
+//! a slot, and one collection `parked` with the streams that they leave out. Invariant: whoever writes documents has, in the same transaction and before,
 //! moved the checkpoint of their generation; two writers conflict there, and a generation that
 //! left its slot takes no more writes.
 
 mod abandoned;
 mod collections;
+mod parked;
 mod slots;
 mod stored;
 mod writing;
@@ -14,7 +15,7 @@ mod writing;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Position};
+use events::{BoxError, Dependency, StreamId};
 use futures::TryStreamExt;
 use mongodb::bson::{Document as Bson, doc};
 use mongodb::error::Error;
@@ -24,12 +25,14 @@ use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use self::parked::StoredParked;
 use self::slots::Slots;
 use self::stored::Stored;
-use self::writing::Change;
+use self::writing::Step;
 use super::generations::Generations;
 use super::{
-    ApplyError, Checkpoint, Document, ListFilter, Slot, Unavailable, View, ViewState, ViewStore,
+    ApplyError, Change, Checkpoint, Document, ListFilter, Parked, ParkedCounts, Slot, Unavailable,
+    View, ViewState, ViewStore,
 };
 
 const APP_NAME: &str = "portal";
@@ -45,6 +48,7 @@ pub struct MongoViewStore {
     client: Client,
     database: Database,
     slots: Slots,
+    parked: Collection<StoredParked>,
 }
 
 impl From<Error> for Unavailable {
@@ -70,7 +74,8 @@ impl MongoViewStore {
             .default_database()
             .ok_or("the URL of the view store names no database: mongodb://HOST/DATABASE")?;
         let slots = Slots::new(&database);
-        Ok(Self { client, database, slots })
+        let parked = database.collection(parked::COLLECTION);
+        Ok(Self { client, database, slots, parked })
     }
 
     /// At most `limit` documents, in one round trip while they fit.
@@ -120,12 +125,43 @@ impl ViewStore for MongoViewStore {
         view: &View,
         slot: Slot,
         from: Checkpoint,
-        to: Position,
-        documents: &[Document],
-    ) -> Result<(), ApplyError> {
-        let batches = stored::batches(documents).map_err(|error| Unavailable(error.into()))?;
-        let change = Change { view, slot, from, to, batches: &batches };
-        if answered(self.apply_change(&change)).await?? { Ok(()) } else { Err(ApplyError::Moved) }
+        change: &Change<'_>,
+    ) -> Result<Checkpoint, ApplyError> {
+        let to = from.after(change);
+        let Change { removed, freed, .. } = *change;
+        let refused = |error: mongodb::bson::error::Error| Unavailable(error.into());
+        let documents = &stored::replacements(change.documents).map_err(refused)?;
+        let parked = parked::replacements(view, from.generation, change.parked);
+        let parked = &parked.map_err(refused)?;
+        let step = Step { view, slot, from, to, documents, removed, parked, freed };
+        if answered(self.apply_step(&step)).await?? { Ok(to) } else { Err(ApplyError::Moved) }
+    }
+
+    async fn parked_among(
+        &self,
+        view: &View,
+        generation: i64,
+        streams: &[StreamId],
+    ) -> Result<Vec<Parked>, Unavailable> {
+        self.find_parked(parked::by_streams(view, generation, streams)).await
+    }
+
+    async fn parked(
+        &self,
+        view: &View,
+        generation: i64,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, Unavailable> {
+        self.parked_page(view, generation, after, limit).await
+    }
+
+    async fn count_parked(
+        &self,
+        view: &View,
+        generation: i64,
+    ) -> Result<ParkedCounts, Unavailable> {
+        self.counted_parked(view, generation).await
     }
 
     async fn documents(
@@ -189,7 +225,7 @@ impl ViewStore for MongoViewStore {
 
 #[cfg(test)]
 mod tests {
-    use events::{Category, Timestamp, Version};
+    use events::{Category, Position, Timestamp, Version};
 
     use super::*;
 
@@ -224,7 +260,8 @@ mod tests {
             body: serde_json::json!({ "status": "published", "author_id": Uuid::max() }),
         };
         let others: Vec<_> = (0..300).map(other).collect();
-        let applied = store.apply(&view, Slot::Live, from, Position::new(1), &others).await;
+        let change = Change { to: Position::new(1), documents: &others, ..Default::default() };
+        let applied = store.apply(&view, Slot::Live, from, &change).await;
         applied.expect("applied");
         let status = Some("draft".to_owned());
         let author_id = Some(Uuid::nil());

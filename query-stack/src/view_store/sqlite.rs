@@ -3,10 +3,11 @@
 //! Writers take the file's single write lock before they look at a checkpoint (`BEGIN IMMEDIATE`),
 //! so that what they saw still holds when they write. Readers see the last commit and never wait.
 
+mod parked;
 mod views;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Position, Timestamp, Version};
+use events::{BoxError, Dependency, StreamId, Timestamp, Version};
 use serde_json::Value;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 use sqlx::types::Json;
@@ -16,7 +17,8 @@ use uuid::fmt::Hyphenated;
 
 use super::generations::Generations;
 use super::{
-    ApplyError, Checkpoint, Document, ListFilter, Slot, Unavailable, View, ViewState, ViewStore,
+    ApplyError, Change, Checkpoint, Document, ListFilter, Parked, ParkedCounts, Slot, Unavailable,
+    View, ViewState, ViewStore,
 };
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/views");
@@ -123,16 +125,49 @@ impl ViewStore for SqliteViewStore {
         view: &View,
         slot: Slot,
         from: Checkpoint,
-        to: Position,
-        documents: &[Document],
-    ) -> Result<(), ApplyError> {
-        let name = view.to_string();
+        change: &Change<'_>,
+    ) -> Result<Checkpoint, ApplyError> {
+        let (name, generation, to) = (view.to_string(), from.generation, from.after(change));
         let mut transaction = self.write().await?;
         views::move_checkpoint(&mut transaction, &name, slot, from, to).await?;
-        for document in documents {
-            put(&mut transaction, &name, from.generation, document).await?;
+        for document in change.documents {
+            put(&mut transaction, &name, generation, document).await?;
         }
-        Ok(transaction.commit().await?)
+        views::remove_documents(&mut transaction, &name, generation, change.removed).await?;
+        for parked in change.parked {
+            parked::put(&mut transaction, &name, generation, parked).await?;
+        }
+        parked::remove(&mut transaction, &name, generation, change.freed).await?;
+        transaction.commit().await?;
+        Ok(to)
+    }
+
+    async fn parked_among(
+        &self,
+        view: &View,
+        generation: i64,
+        streams: &[StreamId],
+    ) -> Result<Vec<Parked>, Unavailable> {
+        Ok(parked::among(&self.pool, &view.to_string(), generation, streams).await?)
+    }
+
+    async fn parked(
+        &self,
+        view: &View,
+        generation: i64,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, Unavailable> {
+        let limit = rows_at_most(limit);
+        Ok(parked::page(&self.pool, &view.to_string(), generation, after, limit).await?)
+    }
+
+    async fn count_parked(
+        &self,
+        view: &View,
+        generation: i64,
+    ) -> Result<ParkedCounts, Unavailable> {
+        Ok(parked::count(&self.pool, &view.to_string(), generation).await?)
     }
 
     async fn documents(
@@ -205,7 +240,9 @@ impl ViewStore for SqliteViewStore {
         let name = view.to_string();
         let mut transaction = self.write().await?;
         let known = views::find_or_insert(&mut transaction, &name).await?;
-        if known.state.building != Some(building) || building.position != Position::START {
+        if known.state.building != Some(building)
+            || building != Checkpoint::first(building.generation)
+        {
             return Err(ApplyError::Moved);
         }
         for document in documents {

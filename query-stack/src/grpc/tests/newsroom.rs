@@ -11,8 +11,8 @@ use events::news::{
 };
 use events::personal::{KeyReader, UserKey};
 use events::{
-    Actor, ArticleId, BoxError, DomainEvent, LogError, Metadata, Partition, RecordedEvent,
-    StreamId, StreamPages, Timestamp, Version,
+    Actor, ArticleId, BoxError, DomainEvent, LogError, Metadata, NewEvent, Partition,
+    RecordedEvent, StreamId, StreamPages, Timestamp, Version,
 };
 use proto::v1::article_answer::Answer;
 use tempfile::TempDir;
@@ -25,13 +25,36 @@ use crate::view_store::{Slot, SqliteViewStore};
 
 /// The log and the keys of one database, which can be down.
 #[derive(Default)]
-pub(super) struct Database {
+pub(crate) struct Database {
     pub(super) down: AtomicBool,
     events: Mutex<Vec<RecordedEvent>>,
     pub(super) keys: Mutex<HashMap<UserId, UserKey>>,
 }
 
 impl Database {
+    pub(crate) fn append(&self, stream: &StreamId, new: NewEvent) {
+        let mut log = self.events.lock().expect("events");
+        let position = i64::try_from(log.len()).expect("few") + 1;
+        let before = log.iter().filter(|event| event.stream_id == *stream).count();
+        log.push(RecordedEvent {
+            position: Position::new(position),
+            stream_id: stream.clone(),
+            version: Version::NONE.plus(before + 1),
+            event_id: new.event_id,
+            partition: new.partition,
+            event_type: new.event_type.to_owned(),
+            schema_version: new.schema_version,
+            data: new.data,
+            metadata: Metadata {
+                actor: Actor::User(ada()),
+                correlation_id: String::new(),
+                causation_id: Uuid::nil(),
+                traceparent: None,
+            },
+            recorded_at: Timestamp::from_millis(position),
+        });
+    }
+
     fn up(&self) -> Result<(), LogError> {
         let down = self.down.load(Ordering::Relaxed);
         if down { Err(LogError::Unavailable("down".into())) } else { Ok(()) }
@@ -113,17 +136,17 @@ impl EventReader for Database {
     }
 }
 
-pub(super) struct Newsroom {
-    pub(super) queries: Queries,
-    pub(super) database: Arc<Database>,
+pub(crate) struct Newsroom {
+    pub(crate) queries: Queries,
+    pub(crate) database: Arc<Database>,
     _folder: TempDir,
 }
 
-pub(super) fn ada() -> UserId {
+pub(crate) fn ada() -> UserId {
     UserId(Uuid::from_u128(1))
 }
 
-pub(super) fn category(name: &str) -> Category {
+pub(crate) fn category(name: &str) -> Category {
     name.parse().expect("a category")
 }
 
@@ -135,14 +158,14 @@ pub(super) fn another() -> Option<v1::Viewer> {
     staff(UserId(Uuid::from_u128(2)), false)
 }
 
-pub(super) fn text(content: &str, key: &UserKey) -> ArticleText {
+pub(crate) fn text(content: &str, key: &UserKey) -> ArticleText {
     let byline = Some(key.seal(ada(), "Ada"));
     let (title, content) = ("T".to_owned(), content.to_owned());
     ArticleText { title, content, byline, ..Default::default() }
 }
 
 impl Newsroom {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("views.db");
         let store = SqliteViewStore::at(path.to_str().expect("UTF-8")).await.expect("a file");
@@ -154,6 +177,10 @@ impl Newsroom {
         Self { queries, database, _folder: folder }
     }
 
+    pub(crate) fn store(&self) -> Arc<dyn ViewStore> {
+        Arc::clone(&self.queries.store)
+    }
+
     /// Into the log, and into every view.
     pub(super) async fn record(
         &self,
@@ -161,33 +188,13 @@ impl Newsroom {
         events: impl IntoIterator<Item = DomainEvent>,
     ) {
         for event in events {
-            let new = event.encode().expect("an event");
-            let mut log = self.database.events.lock().expect("events");
-            let position = i64::try_from(log.len()).expect("few") + 1;
-            let before = log.iter().filter(|event| event.stream_id == stream).count();
-            log.push(RecordedEvent {
-                position: Position::new(position),
-                stream_id: stream.clone(),
-                version: Version::NONE.plus(before + 1),
-                event_id: new.event_id,
-                partition: new.partition,
-                event_type: new.event_type.to_owned(),
-                schema_version: new.schema_version,
-                data: new.data,
-                metadata: Metadata {
-                    actor: Actor::User(ada()),
-                    correlation_id: String::new(),
-                    causation_id: Uuid::nil(),
-                    traceparent: None,
-                },
-                recorded_at: Timestamp::from_millis(position),
-            });
+            self.database.append(&stream, event.encode().expect("an event"));
         }
         for view in views(&self.queries.categories) {
             let store = Arc::clone(&self.queries.store);
             let from = store.state(&view).await.expect("a state").live;
             let events = self.database.read_after(from.position, Some(&view.partition), 99).await;
-            let writer = ViewWriter { store, view, slot: Slot::Live };
+            let writer = ViewWriter::new(store, view, Slot::Live);
             writer.advance(from, &events.expect("events")).await.expect("advanced");
         }
     }
@@ -220,7 +227,7 @@ impl Newsroom {
     }
 }
 
-pub(super) fn key() -> UserKey {
+pub(crate) fn key() -> UserKey {
     UserKey::new([7; 32])
 }
 
@@ -228,13 +235,13 @@ pub(super) fn of(id: ArticleId) -> GetArticleRequest {
     GetArticleRequest { category: "sports".to_owned(), id: id.to_string(), ..Default::default() }
 }
 
-pub(super) fn drafted() -> DomainEvent {
+pub(crate) fn drafted() -> DomainEvent {
     let author_id = Some(ada());
     let text = text("draft", &key());
     NewsEvent::Drafted(ArticleDrafted { category: category("sports"), text, author_id }).into()
 }
 
-pub(super) fn published() -> DomainEvent {
+pub(crate) fn published() -> DomainEvent {
     let event = ArticlePublished {
         category: category("sports"),
         text: text("first", &key()),
@@ -245,7 +252,7 @@ pub(super) fn published() -> DomainEvent {
     NewsEvent::Published(event).into()
 }
 
-pub(super) fn corrected() -> DomainEvent {
+pub(crate) fn corrected() -> DomainEvent {
     let (text, note) = (text("second", &key()), "Why.".to_owned());
     NewsEvent::Corrected(ArticleCorrected { category: category("sports"), text, note }).into()
 }

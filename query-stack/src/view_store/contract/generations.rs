@@ -12,8 +12,8 @@ fn moved<T: std::fmt::Debug>(result: Result<T, ApplyError>) -> bool {
 async fn rebuilt(store: &dyn ViewStore, view: &View, documents: &[Document]) -> Checkpoint {
     let begun = store.begin_rebuild(view).await.expect("begun");
     let to = step(begun, live(store, view).await.position.get() + 1);
-    store.apply(view, Slot::Building, begun, to.position, documents).await.expect("applied");
-    to
+    let change = Change { to: to.position, documents, ..Change::default() };
+    store.apply(view, Slot::Building, begun, &change).await.expect("applied")
 }
 
 pub(super) async fn nobody_sees_a_rebuild_before_the_switch(store: &dyn ViewStore) {
@@ -66,7 +66,7 @@ pub(super) async fn a_second_rebuild_throws_the_first_out(store: &dyn ViewStore)
     let view = articles();
     let first = rebuilt(store, &view, &[article(1, 1)]).await;
     let second = store.begin_rebuild(&view).await.expect("begun");
-    assert_eq!(second, Checkpoint { generation: 3, position: Position::START });
+    assert_eq!(second, Checkpoint::first(3));
     for documents in [&[article(2, 2)][..], &[]] {
         assert!(moved(apply(store, &view, Slot::Building, first, documents).await));
     }
@@ -87,7 +87,7 @@ pub(super) async fn rebuilds_that_begin_at_once_get_generations_of_their_own(
     generations.sort_unstable();
     assert_eq!(generations, [2, 3, 4, 5]);
     let building = store.state(&view).await.expect("a state").building;
-    assert_eq!(building, Some(Checkpoint { generation: 5, position: Position::START }));
+    assert_eq!(building, Some(Checkpoint::first(5)));
 }
 
 pub(super) async fn a_rollback_brings_the_previous_generation_back(store: &dyn ViewStore) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::view_store::ViewState;
 
-const FIRST: Checkpoint = Checkpoint { generation: 1, position: Position::START };
+const FIRST: Checkpoint = Checkpoint::first(1);
 
 pub(super) async fn a_new_view_has_an_empty_live_generation(store: &dyn ViewStore) {
     let state = store.state(&articles()).await.expect("a state");
@@ -27,11 +27,11 @@ pub(super) async fn documents_and_checkpoint_change_together(store: &dyn ViewSto
     let from = live(store, &view).await;
     let to = step(from, 7);
     let documents = [article(1, 10), article(2, None)];
-    store.apply(&view, Slot::Live, from, to.position, &documents).await.expect("applied");
+    let change = Change { to: to.position, documents: &documents, ..Change::default() };
+    assert_eq!(store.apply(&view, Slot::Live, from, &change).await.expect("applied"), to);
     assert_eq!(live(store, &view).await, to);
     assert_eq!(all(store, &view, to.generation).await, documents);
-    let further = step(to, 1);
-    store.apply(&view, Slot::Live, to, further.position, &[]).await.expect("applied");
+    let further = apply(store, &view, Slot::Live, to, &[]).await.expect("applied");
     assert_eq!(live(store, &view).await, further);
     assert_eq!(all(store, &view, to.generation).await, documents);
 }

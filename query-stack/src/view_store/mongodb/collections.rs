@@ -6,7 +6,7 @@ use mongodb::error::{Error, ErrorKind};
 
 use super::super::View;
 use super::super::generations::Generations;
-use super::stored;
+use super::{parked, stored};
 
 pub(super) fn name(view: &View, generation: i64) -> String {
     format!("{view}_{generation}")
@@ -51,5 +51,5 @@ async fn try_drop_others(
             database.collection::<Bson>(&name).drop().await?;
         }
     }
-    Ok(())
+    parked::drop_others(database, view, generations).await
 }

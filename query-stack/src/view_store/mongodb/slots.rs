@@ -26,6 +26,9 @@ struct StoredSlot {
     _id: String,
     generation: i64,
     position: Position,
+    /// Of a portal that parked nothing yet there is none.
+    #[serde(default)]
+    revision: i64,
 }
 
 impl Slots {
@@ -51,8 +54,10 @@ impl Slots {
 
     /// What a view begins with. One that is there already stays as it is.
     pub(super) async fn insert(&self, view: &View) -> Result<(), Error> {
-        let Checkpoint { generation, position } = Generations::FIRST;
-        let first = doc! { "generation": generation, "position": position.get() };
+        let Checkpoint { generation, position, revision } = Generations::FIRST;
+        let first = doc! {
+            "generation": generation, "position": position.get(), "revision": revision,
+        };
         let live = doc! { "_id": id(view, LIVE) };
         self.0.update_one(live, doc! { "$setOnInsert": first }).upsert(true).await?;
         Ok(())
@@ -64,7 +69,7 @@ impl Slots {
         view: &View,
         slot: Slot,
         from: Checkpoint,
-        to: Position,
+        to: Checkpoint,
         session: &mut ClientSession,
     ) -> Result<bool, Error> {
         let slot = match slot {
@@ -75,8 +80,9 @@ impl Slots {
             "_id": id(view, slot),
             "generation": from.generation,
             "position": from.position.get(),
+            "revision": revision(from),
         };
-        let set = doc! { "$set": { "position": to.get() } };
+        let set = doc! { "$set": { "position": to.position.get(), "revision": to.revision } };
         let moved = self.0.update_one(there, set).session(session).await?;
         Ok(moved.matched_count == 1)
     }
@@ -93,8 +99,8 @@ impl Slots {
             let this = doc! { "_id": id(view, slot) };
             match new {
                 _ if old == new => {}
-                Some(Checkpoint { generation, position }) => {
-                    let new = StoredSlot { _id: id(view, slot), generation, position };
+                Some(Checkpoint { generation, position, revision }) => {
+                    let new = StoredSlot { _id: id(view, slot), generation, position, revision };
                     self.0.replace_one(this, new).upsert(true).session(&mut *session).await?;
                 }
                 None => {
@@ -103,6 +109,15 @@ impl Slots {
             }
         }
         Ok(())
+    }
+}
+
+/// A slot that was written before anything could be parked has none.
+fn revision(Checkpoint { revision, .. }: Checkpoint) -> Bson {
+    if revision == 0 {
+        doc! { "$in": [0, null] }
+    } else {
+        doc! { "$eq": revision }
     }
 }
 
@@ -116,7 +131,7 @@ fn all(view: &View) -> Bson {
 }
 
 fn slots(Generations { last, state }: Generations) -> [(&'static str, Option<Checkpoint>); 4] {
-    let begun = Checkpoint { generation: last, position: Position::START };
+    let begun = Checkpoint::first(last);
     [
         (LIVE, Some(state.live)),
         (PREVIOUS, state.previous),
@@ -129,7 +144,8 @@ fn generations(view: &View, slots: &[StoredSlot]) -> Option<Generations> {
     let checkpoint = |slot| {
         let id = id(view, slot);
         let stored = slots.iter().find(|stored| stored._id == id)?;
-        Some(Checkpoint { generation: stored.generation, position: stored.position })
+        let StoredSlot { generation, position, revision, .. } = *stored;
+        Some(Checkpoint { generation, position, revision })
     };
     let last = checkpoint(BEGUN).unwrap_or(Generations::FIRST).generation;
     let (previous, building) = (checkpoint(PREVIOUS), checkpoint(BUILDING));

@@ -54,15 +54,22 @@ fn date(time: Timestamp) -> DateTime {
 }
 
 /// The replacements of the documents, as lists of operations for the command `update`.
-pub(super) fn batches(documents: &[Document]) -> Result<Vec<RawArrayBuf>, Error> {
+pub(super) fn replacements(documents: &[Document]) -> Result<Vec<RawArrayBuf>, Error> {
+    batches(documents.iter().map(replacement))
+}
+
+/// As few lists as they fit into.
+pub(super) fn batches(
+    operations_of: impl Iterator<Item = Result<RawDocumentBuf, Error>>,
+) -> Result<Vec<RawArrayBuf>, Error> {
     let mut batches = Vec::new();
     let (mut batch, mut operations) = (RawArrayBuf::new(), 0);
-    for document in documents {
+    for operation in operations_of {
         if operations == BATCH_OPERATIONS || batch.as_bytes().len() > BATCH_BYTES {
             batches.push(std::mem::take(&mut batch));
             operations = 0;
         }
-        batch.push(replacement(document)?);
+        batch.push(operation?);
         operations += 1;
     }
     if operations > 0 {

@@ -1,18 +1,19 @@
 //! The transactions: those that move a checkpoint, and those that change the generations.
 
-use events::Position;
-use mongodb::bson::{RawArrayBuf, rawdoc};
-use mongodb::{ClientSession, Collection};
+use events::StreamId;
+use mongodb::bson::{Document as Bson, RawArrayBuf, rawdoc};
 use mongodb::error::{
     Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT,
 };
+use mongodb::{ClientSession, Collection};
+use uuid::Uuid;
 
 use serde_json::Value;
 
 use super::super::generations::Generations;
 use super::super::{Checkpoint, Document, Slot, Unavailable, View};
 use super::stored::Stored;
-use super::{APP_NAME, MongoViewStore, abandoned, collections};
+use super::{APP_NAME, MongoViewStore, abandoned, collections, parked, stored};
 
 /// How often to ask what became of a commit whose answer was lost.
 const COMMIT_ATTEMPTS: usize = 3;
@@ -20,13 +21,16 @@ const COMMIT_ATTEMPTS: usize = 3;
 /// does, would always be faster; after so many it suspects a dead writer.
 const CHANGE_ATTEMPTS: usize = 10;
 
-/// What `apply` is asked for.
-pub(super) struct Change<'a> {
+/// What `apply` is asked for, as MongoDB takes it.
+pub(super) struct Step<'a> {
     pub(super) view: &'a View,
     pub(super) slot: Slot,
     pub(super) from: Checkpoint,
-    pub(super) to: Position,
-    pub(super) batches: &'a [RawArrayBuf],
+    pub(super) to: Checkpoint,
+    pub(super) documents: &'a [RawArrayBuf],
+    pub(super) removed: &'a [Uuid],
+    pub(super) parked: &'a [RawArrayBuf],
+    pub(super) freed: &'a [StreamId],
 }
 
 /// Why a transaction was not committed.
@@ -50,19 +54,30 @@ impl From<Error> for Aborted {
 
 impl MongoViewStore {
     /// False when the checkpoint is elsewhere.
-    pub(super) async fn apply_change(&self, change: &Change<'_>) -> Result<bool, Unavailable> {
-        self.until_no_conflict(1, || self.try_apply_change(change)).await
+    pub(super) async fn apply_step(&self, step: &Step<'_>) -> Result<bool, Unavailable> {
+        self.until_no_conflict(1, || self.try_apply_step(step)).await
     }
 
-    async fn try_apply_change(&self, change: &Change<'_>) -> Result<bool, Aborted> {
-        let Change { view, slot, from, to, batches } = *change;
+    async fn try_apply_step(&self, step: &Step<'_>) -> Result<bool, Aborted> {
+        let Step { view, slot, from, to, .. } = *step;
         let mut session = self.begin().await?;
         if !self.slots.move_checkpoint(view, slot, from, to, &mut session).await? {
             return Ok(false);
         }
         let collection = collections::name(view, from.generation);
-        for batch in batches {
+        for batch in step.documents {
             self.update(&mut session, &collection, batch).await?;
+        }
+        if !step.removed.is_empty() {
+            let documents = self.database.collection::<Bson>(&collection);
+            documents.delete_many(stored::by_ids(step.removed)).session(&mut session).await?;
+        }
+        for batch in step.parked {
+            self.update(&mut session, parked::COLLECTION, batch).await?;
+        }
+        if !step.freed.is_empty() {
+            let freed = parked::by_streams(view, from.generation, step.freed);
+            self.parked.delete_many(freed).session(&mut session).await?;
         }
         commit(&mut session).await?;
         Ok(true)
@@ -101,7 +116,7 @@ impl MongoViewStore {
     ) -> Result<bool, Error> {
         let state = self.slots.find(view).await?.map(|generations| generations.state);
         if state.and_then(|state| state.building) != Some(building)
-            || building.position != Position::START
+            || building != Checkpoint::first(building.generation)
         {
             return Ok(false);
         }
@@ -115,7 +130,11 @@ impl MongoViewStore {
     }
 
     /// Gives a rebuilt generation its indexes, which takes as long as there are documents.
-    pub(super) async fn index_rebuilt(&self, view: &View, building: Checkpoint) -> Result<(), Error> {
+    pub(super) async fn index_rebuilt(
+        &self,
+        view: &View,
+        building: Checkpoint,
+    ) -> Result<(), Error> {
         let state = self.slots.find(view).await?.map(|generations| generations.state);
         if state.and_then(|state| state.building) == Some(building) {
             collections::index(&self.database, view, building.generation).await?;

@@ -2,6 +2,8 @@
 
 use events::Position;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::super::generations::Generations;
 use super::super::{ApplyError, Checkpoint, Slot, ViewState};
@@ -11,10 +13,13 @@ struct Row {
     last_generation: i64,
     live_generation: i64,
     live_position: i64,
+    live_revision: i64,
     previous_generation: Option<i64>,
     previous_position: Option<i64>,
+    previous_revision: i64,
     building_generation: Option<i64>,
     building_position: Option<i64>,
+    building_revision: i64,
 }
 
 const SELECT: &str = "SELECT * FROM views WHERE name = ?";
@@ -44,20 +49,22 @@ pub(super) async fn find_or_insert(
 
 impl From<Row> for Generations {
     fn from(row: Row) -> Self {
-        let optional = |generation: Option<_>, position: Option<_>| {
-            generation.zip(position).map(|(generation, position)| checkpoint(generation, position))
+        let checkpoint = |generation, position, revision| Checkpoint {
+            generation,
+            position: Position::new(position),
+            revision,
         };
+        let optional = |generation: Option<_>, position: Option<_>, revision| {
+            Some(checkpoint(generation?, position?, revision))
+        };
+        let (previous, building) = (row.previous_generation, row.building_generation);
         let state = ViewState {
-            live: checkpoint(row.live_generation, row.live_position),
-            previous: optional(row.previous_generation, row.previous_position),
-            building: optional(row.building_generation, row.building_position),
+            live: checkpoint(row.live_generation, row.live_position, row.live_revision),
+            previous: optional(previous, row.previous_position, row.previous_revision),
+            building: optional(building, row.building_position, row.building_revision),
         };
         Self { last: row.last_generation, state }
     }
-}
-
-fn checkpoint(generation: i64, position: i64) -> Checkpoint {
-    Checkpoint { generation, position: Position::new(position) }
 }
 
 pub(super) async fn move_checkpoint(
@@ -65,23 +72,26 @@ pub(super) async fn move_checkpoint(
     name: &str,
     slot: Slot,
     from: Checkpoint,
-    to: Position,
+    to: Checkpoint,
 ) -> Result<(), ApplyError> {
     let statement = match slot {
         Slot::Live => {
-            "UPDATE views SET live_position = ?
-             WHERE name = ? AND live_generation = ? AND live_position = ?"
+            "UPDATE views SET live_position = ?, live_revision = ?
+             WHERE name = ? AND live_generation = ? AND live_position = ? AND live_revision = ?"
         }
         Slot::Building => {
-            "UPDATE views SET building_position = ?
-             WHERE name = ? AND building_generation = ? AND building_position = ?"
+            "UPDATE views SET building_position = ?, building_revision = ?
+             WHERE name = ? AND building_generation = ? AND building_position = ?
+               AND building_revision = ?"
         }
     };
     let moved = sqlx::query(statement)
-        .bind(to.get())
+        .bind(to.position.get())
+        .bind(to.revision)
         .bind(name)
         .bind(from.generation)
         .bind(from.position.get())
+        .bind(from.revision)
         .execute(connection)
         .await?;
     if moved.rows_affected() == 1 { Ok(()) } else { Err(ApplyError::Moved) }
@@ -98,7 +108,8 @@ pub(super) async fn change(
     sqlx::query(
         "UPDATE views SET last_generation = ?2, live_generation = ?3, live_position = ?4,
              previous_generation = ?5, previous_position = ?6,
-             building_generation = ?7, building_position = ?8
+             building_generation = ?7, building_position = ?8,
+             live_revision = ?9, previous_revision = ?10, building_revision = ?11
          WHERE name = ?1",
     )
     .bind(name)
@@ -109,26 +120,51 @@ pub(super) async fn change(
     .bind(previous.map(|checkpoint| checkpoint.position.get()))
     .bind(building.map(|checkpoint| checkpoint.generation))
     .bind(building.map(|checkpoint| checkpoint.position.get()))
+    .bind(live.revision)
+    .bind(previous.map_or(0, |checkpoint| checkpoint.revision))
+    .bind(building.map_or(0, |checkpoint| checkpoint.revision))
     .execute(&mut *connection)
     .await?;
     let ViewState { live, previous, building } = before.state;
     for Checkpoint { generation, .. } in [Some(live), previous, building].into_iter().flatten() {
         if !after.keeps(generation) {
-            drop_documents(&mut *connection, name, generation).await?;
+            drop_generation(&mut *connection, name, generation).await?;
         }
     }
     Ok(())
 }
 
-async fn drop_documents(
+async fn drop_generation(
     connection: &mut SqliteConnection,
     name: &str,
     generation: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM documents WHERE view = ? AND generation = ?")
-        .bind(name)
-        .bind(generation)
-        .execute(connection)
-        .await?;
+    for statement in [
+        "DELETE FROM documents WHERE view = ? AND generation = ?",
+        "DELETE FROM parked WHERE view = ? AND generation = ?",
+    ] {
+        sqlx::query(statement).bind(name).bind(generation).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn remove_documents(
+    connection: &mut SqliteConnection,
+    name: &str,
+    generation: i64,
+    ids: &[Uuid],
+) -> Result<(), sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM documents
+         WHERE view = ? AND generation = ? AND id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(name)
+    .bind(generation)
+    .bind(Json(ids))
+    .execute(connection)
+    .await?;
     Ok(())
 }

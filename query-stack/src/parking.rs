@@ -1,0 +1,233 @@
+//! Streams that were left out because of an event that could not be taken: taken up again, or given
+//! up. Both under the checkpoint's compare-and-set, so that the projector, which goes on meanwhile,
+//! and whoever else does the same never overwrite each other.
+
+use std::collections::HashSet;
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::{EventReader, RecordedEvent, StreamId, Timestamp};
+
+use crate::fold::fold;
+use crate::projection::{ProjectError, ViewWriter};
+use crate::view_store::{
+    ApplyError, Change, Checkpoint, Parked, ParkedState, Slot, View, ViewStore,
+};
+
+/// How often a stream that failed is tried before somebody has to see to it.
+const ATTEMPTS: u32 = 5;
+/// Between the first attempt and the second; doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// How often to begin again when the projector was faster.
+const RACES: usize = 100;
+
+/// What became of a stream that was to be taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakenUp {
+    /// Its document is what its events say, and it goes on with the others.
+    Done,
+    /// One of its events still cannot be taken.
+    Still(Parked),
+    /// It was not left out.
+    WasNotParked,
+}
+
+impl Parked {
+    /// Whether nothing has changed since: another program is still needed for the same event.
+    fn waits_like(&self, before: &Self) -> bool {
+        let waits = |parked: &Self| parked.state == ParkedState::Waiting;
+        waits(self) && waits(before) && self.position == before.position
+    }
+
+    /// Whether a projector has to try it, now or later.
+    pub(crate) fn is_tried_by_itself(&self) -> bool {
+        match self.state {
+            ParkedState::Waiting => true,
+            ParkedState::Parked => self.attempts < ATTEMPTS,
+            ParkedState::Discarded => false,
+        }
+    }
+
+    /// Whether it is to be tried now.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        // What waits for another program costs nothing but a look.
+        let pause = match self.state {
+            ParkedState::Waiting => Duration::ZERO,
+            _ => FIRST_PAUSE * 2_u32.pow(self.attempts.saturating_sub(1).min(ATTEMPTS)),
+        };
+        let waited = u64::try_from(now.millis() - self.tried_at.millis()).unwrap_or_default();
+        self.is_tried_by_itself() && Duration::from_millis(waited) >= pause
+    }
+}
+
+impl ViewWriter {
+    /// Folds the whole stream from the log, up to the checkpoint; later events come by the
+    /// projector.
+    pub(crate) async fn take_up(
+        &self,
+        log: &dyn EventReader,
+        stream: &StreamId,
+    ) -> Result<TakenUp, ProjectError> {
+        for _ in 0..RACES {
+            let from = self.store.state(&self.view).await?.live;
+            let Some(before) = self.parked(from, stream).await? else {
+                return Ok(TakenUp::WasNotParked);
+            };
+            match self.try_to_take_up(log, from, &before).await {
+                Err(ProjectError::Moved) => {}
+                taken_up => return taken_up,
+            }
+        }
+        Err(ProjectError::Moved)
+    }
+
+    async fn try_to_take_up(
+        &self,
+        log: &dyn EventReader,
+        from: Checkpoint,
+        before: &Parked,
+    ) -> Result<TakenUp, ProjectError> {
+        let events = self.events_up_to(log, from, &before.stream).await?;
+        let mut folded = fold(self.program, Vec::new(), &events, HashSet::new());
+        let now = Timestamp::from(chrono::Utc::now());
+        let still = folded.failed.pop().map(|failure| failure.parked(Some(before), now));
+        if still.as_ref().is_some_and(|still| still.waits_like(before)) {
+            return Ok(TakenUp::Still(before.clone()));
+        }
+        let mut removed = folded.removed;
+        if folded.documents.is_empty() {
+            removed.extend(before.stream.aggregate_id().ok());
+        }
+        let (parked, freed) = match &still {
+            Some(still) => (slice::from_ref(still), &[][..]),
+            None => (&[][..], slice::from_ref(&before.stream)),
+        };
+        let (to, documents) = (from.position, &folded.documents[..]);
+        let change = Change { to, documents, removed: &removed, parked, freed };
+        self.store.apply(&self.view, self.slot, from, &change).await?;
+        let Some(still) = still else {
+            tracing::info!(view = %self.view, stream = %before.stream, "taken up again");
+            return Ok(TakenUp::Done);
+        };
+        self.tell(&still);
+        Ok(TakenUp::Still(still))
+    }
+
+    /// What happened elsewhere is not this view's.
+    async fn events_up_to(
+        &self,
+        log: &dyn EventReader,
+        to: Checkpoint,
+        stream: &StreamId,
+    ) -> Result<Vec<RecordedEvent>, ProjectError> {
+        let mut events = log.read_stream(stream).await?;
+        events.retain(|event| {
+            event.partition == self.view.partition && event.position <= to.position
+        });
+        Ok(events)
+    }
+
+    /// Gives a stream up: no document of it is left. `None` when it was not left out.
+    async fn discard(&self, stream: &StreamId) -> Result<Option<Parked>, ProjectError> {
+        for _ in 0..RACES {
+            let from = self.store.state(&self.view).await?.live;
+            let Some(before) = self.parked(from, stream).await? else { return Ok(None) };
+            let discarded = Parked { state: ParkedState::Discarded, ..before };
+            let removed: Vec<_> = stream.aggregate_id().into_iter().collect();
+            let change = Change {
+                to: from.position,
+                removed: &removed,
+                parked: slice::from_ref(&discarded),
+                ..Change::default()
+            };
+            match self.store.apply(&self.view, self.slot, from, &change).await {
+                Err(ApplyError::Moved) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => return Ok(Some(discarded)),
+            }
+        }
+        Err(ProjectError::Moved)
+    }
+
+    async fn parked(
+        &self,
+        at: Checkpoint,
+        stream: &StreamId,
+    ) -> Result<Option<Parked>, ProjectError> {
+        let stream = slice::from_ref(stream);
+        Ok(self.store.parked_among(&self.view, at.generation, stream).await?.pop())
+    }
+
+    /// For whoever reads the logs of the service.
+    pub(crate) fn tell(&self, parked: &Parked) {
+        let Parked { stream, state, position, event_type, error, attempts, .. } = parked;
+        let view = &self.view;
+        tracing::error!(%view, %stream, %position, event_type, error, attempts, "{state}");
+    }
+}
+
+/// The streams that the live views leave out, for whoever sees to them.
+pub struct DeadLetters {
+    /// Where the events are.
+    pub log: Arc<dyn EventReader>,
+    /// Where the views are.
+    pub store: Arc<dyn ViewStore>,
+}
+
+impl DeadLetters {
+    /// Up to `limit` streams that a view leaves out, in ascending order after `after`.
+    ///
+    /// # Errors
+    /// When the view store does not answer.
+    pub async fn list(
+        &self,
+        view: &View,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<Parked>, ProjectError> {
+        let live = self.store.state(view).await?.live;
+        Ok(self.store.parked(view, live.generation, after, limit).await?)
+    }
+
+    /// The stream, if the view leaves it out.
+    ///
+    /// # Errors
+    /// When the view store does not answer.
+    pub async fn find(
+        &self,
+        view: &View,
+        stream: &StreamId,
+    ) -> Result<Option<Parked>, ProjectError> {
+        let live = self.store.state(view).await?.live;
+        self.writer(view).parked(live, stream).await
+    }
+
+    /// Takes a stream up again, from its first event on; also one that was given up.
+    ///
+    /// # Errors
+    /// See [`ProjectError`].
+    pub async fn retry(&self, view: &View, stream: &StreamId) -> Result<TakenUp, ProjectError> {
+        self.writer(view).take_up(&*self.log, stream).await
+    }
+
+    /// Gives a stream up, in this generation of this view: its document is gone, and its later
+    /// events are passed over. `None` when it was not left out.
+    ///
+    /// # Errors
+    /// See [`ProjectError`].
+    pub async fn discard(
+        &self,
+        view: &View,
+        stream: &StreamId,
+    ) -> Result<Option<Parked>, ProjectError> {
+        self.writer(view).discard(stream).await
+    }
+
+    fn writer(&self, view: &View) -> ViewWriter {
+        ViewWriter::new(Arc::clone(&self.store), view.clone(), Slot::Live)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ async fn look_at(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> R
             sleep(LOOK_AGAIN).await;
             continue;
         }
-        let Verified { documents, position, head, differences } = verified;
+        let Verified { documents, position, head, differences, .. } = verified;
         let (subject, documents) = (view.to_string(), Some(documents));
         return Ok(Finding { subject, position, head, documents, differences });
     }

@@ -168,3 +168,26 @@ pub(super) async fn remove_documents(
     .await?;
     Ok(())
 }
+
+pub(super) async fn put_document(
+    connection: &mut SqliteConnection,
+    name: &str,
+    generation: i64,
+    document: &Document,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO documents (view, generation, id, version, listed_at, body)
+         VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET
+             version = excluded.version, listed_at = excluded.listed_at, body = excluded.body",
+    )
+    .bind(name)
+    .bind(generation)
+    .bind(document.id.hyphenated())
+    .bind(document.version.get())
+    .bind(document.listed_at.map(Timestamp::millis))
+    .bind(Json(&document.body))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

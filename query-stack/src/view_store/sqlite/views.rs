@@ -1,12 +1,12 @@
 //! The table `views`: which generations a view has, and how far each has come.
 
-use events::Position;
+use events::{Position, Timestamp};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::super::generations::Generations;
-use super::super::{ApplyError, Checkpoint, Slot, ViewState};
+use super::super::{ApplyError, Checkpoint, Document, Slot, ViewState};
 
 #[derive(sqlx::FromRow)]
 struct Row {

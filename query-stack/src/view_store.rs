@@ -11,6 +11,7 @@
 mod change;
 mod generations;
 mod mongodb;
+mod moves;
 mod parked;
 mod sqlite;
 
@@ -23,6 +24,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use events::{BoxError, Dependency, Partition, Position, StreamId, Timestamp, Version};
 use serde_json::Value;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use self::change::Change;
@@ -175,6 +177,10 @@ pub trait ViewStore: Dependency {
         from: Checkpoint,
         change: &Change<'_>,
     ) -> Result<Checkpoint, ApplyError>;
+
+    /// Where this process has moved the live checkpoint to; [`Position::START`] while it never did.
+    /// A hint for who waits: another process may have moved it further.
+    fn moves(&self, view: &View) -> watch::Receiver<Position>;
 
     /// Those of the streams that the generation leaves out, in any order.
     async fn parked_among(

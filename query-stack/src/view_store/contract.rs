@@ -130,7 +130,8 @@ contract! {
         a_later_document_replaces_the_earlier
         a_body_comes_back_exactly
         thousands_of_documents_are_applied_at_once
-        views_do_not_see_each_other;
+        views_do_not_see_each_other
+        who_waits_is_told_where_the_live_view_was_moved;
     parking:
         a_parked_stream_is_told_exactly
         parking_and_the_checkpoint_change_together

@@ -10,16 +10,17 @@ mod views;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, StreamId, Timestamp, Version};
+use events::{BoxError, Dependency, Position, StreamId, Timestamp, Version};
 use serde_json::Value;
 use sqlx::Transaction;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 use sqlx::types::Json;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use super::generations::Generations;
+use super::moves::Moves;
 use super::{
     ApplyError, Change, Checkpoint, Document, ListFilter, Parked, ParkedCounts, Slot, Unavailable,
     View, ViewState, ViewStore,
@@ -33,6 +34,7 @@ pub struct SqliteViewStore {
     pool: SqlitePool,
     /// Only one connection at a time waits for the write lock: the others are for readers.
     turns: Arc<Mutex<()>>,
+    moves: Moves,
 }
 
 /// Held while a transaction writes.
@@ -84,7 +86,7 @@ impl SqliteViewStore {
         let options =
             SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Normal);
         let pool = events::sqlite::open(options, &MIGRATIONS).await?;
-        Ok(Self { pool, turns: Arc::default() })
+        Ok(Self { pool, turns: Arc::default(), moves: Moves::default() })
     }
 
     async fn write(&self) -> Result<(Turn, Transaction<'static, Sqlite>), sqlx::Error> {
@@ -150,7 +152,14 @@ impl ViewStore for SqliteViewStore {
         }
         parked::remove(&mut transaction, &name, generation, change.freed).await?;
         transaction.commit().await?;
+        if slot == Slot::Live {
+            self.moves.tell(view, to.position);
+        }
         Ok(to)
+    }
+
+    fn moves(&self, view: &View) -> watch::Receiver<Position> {
+        self.moves.watch(view)
     }
 
     async fn parked_among(

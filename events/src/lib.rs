@@ -22,5 +22,5 @@ pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, Recorded
 pub use ids::{
     ArticleId, Category, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version,
 };
-pub use reader::{BoxError, Chain, Dependency, EventReader, LogError};
+pub use reader::{BoxError, Chain, Dependency, EventReader, LogError, StreamPages, StreamSender};
 pub use role::Role;

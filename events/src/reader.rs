@@ -1,9 +1,12 @@
 //! Reading the log: the port that the query-stack and the tools see. Appending is the
 //! command-stack's alone.
 
+mod streams;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use self::streams::{StreamPages, StreamSender};
 use crate::{Partition, Position, RecordedEvent, StreamId};
 
 /// An error of a driver, kept as the source of ours.
@@ -61,15 +64,12 @@ pub trait EventReader: Dependency {
     /// All events of a stream, in order. Streams are short (an article's life), so no paging.
     async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError>;
 
-    /// The events of a partition up to a position, ordered by stream and version, after a whole
-    /// stream, for at most `limit` streams: what folds stream by stream in bounded memory.
-    async fn read_streams(
-        &self,
-        partition: &Partition,
-        after: Option<&StreamId>,
-        up_to: Position,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, LogError>;
+    /// The events of these partitions up to a position, ordered by stream and version: what folds
+    /// stream by stream in bounded memory. One walk, whatever the number of partitions.
+    fn streams(&self, partitions: &[Partition], up_to: Position) -> StreamPages;
+
+    /// How many events these partitions have up to a position.
+    async fn count(&self, partitions: &[Partition], up_to: Position) -> Result<u64, LogError>;
 
     /// The last position of a partition, or of the log, that is not above `up_to`;
     /// [`Position::START`] when there is none.

@@ -13,31 +13,30 @@ pub(crate) struct Meter {
     unit: &'static str,
     bar: Option<ProgressBar>,
     began: Instant,
-    printed: Instant,
+    printed: Option<Instant>,
 }
 
 impl Meter {
     pub(crate) fn new(what: String, unit: &'static str) -> Self {
-        let now = Instant::now();
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%, {eta} left");
             let bar = ProgressBar::new(0).with_message(what.clone());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { what, unit, bar, began: now, printed: now }
+        Self { what, unit, bar, began: Instant::now(), printed: None }
     }
 
     /// So much was `done`, and that is the way from nothing to `end` up to `at`; the end may move.
     pub(crate) fn show(&mut self, done: u64, at: u64, end: u64) {
-        let rate = self.rate(done);
+        let end = end.max(at);
         if let Some(bar) = &self.bar {
-            bar.set_length(end.max(at));
+            bar.set_length(end);
             bar.set_position(at);
-            bar.set_message(format!("{}: {rate}", self.what));
-        } else if self.printed.elapsed() >= LINE_INTERVAL {
-            self.printed = Instant::now();
-            let percent = at * 100 / end.max(at).max(1);
-            eprintln!("{}: {percent}%, {rate}", self.what);
+            bar.set_message(format!("{}: {}", self.what, self.rate(done)));
+        } else if self.printed.is_none_or(|printed| printed.elapsed() >= LINE_INTERVAL) {
+            self.printed = Some(Instant::now());
+            let (percent, left) = (at * 100 / end.max(1), self.seconds_left(at, end));
+            eprintln!("{}: {percent}%, {}, {left} s left", self.what, self.rate(done));
         }
     }
 
@@ -46,7 +45,7 @@ impl Meter {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.rate(done)
+        format!("{} in {:.1} s", self.rate(done), self.began.elapsed().as_secs_f64())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -54,4 +53,17 @@ impl Meter {
         let seconds = self.began.elapsed().as_secs_f64().max(0.001);
         format!("{done} {} ({:.0}/s)", self.unit, done as f64 / seconds)
     }
+
+    /// If it goes on as it went.
+    fn seconds_left(&self, at: u64, end: u64) -> u64 {
+        self.began.elapsed().as_secs() * (end - at) / at.max(1)
+    }
+}
+
+/// The most memory that this process ever had, in MiB, where the system tells it.
+pub(crate) fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib / 1024)
 }

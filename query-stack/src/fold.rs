@@ -131,10 +131,10 @@ fn failed(error: impl Into<BoxError>) -> Refused {
 /// The documents after these events, which are in order. Events that a document already has are
 /// passed over: that makes at-least-once delivery harmless. So are those of the streams that are
 /// `left_out`, but for taking back what readers see.
-pub(crate) fn fold(
+pub(crate) fn fold<'a>(
     program: Program,
     known: Vec<Document>,
-    events: &[RecordedEvent],
+    events: impl IntoIterator<Item = &'a RecordedEvent>,
     mut left_out: HashSet<StreamId>,
 ) -> Folded {
     let known = known.into_iter().map(|document| (document.id, document)).collect();
@@ -150,6 +150,20 @@ pub(crate) fn fold(
     }
     let (documents, removed) = (fold.changed.into_values(), fold.removed.into_iter());
     Folded { documents: documents.collect(), removed: removed.collect(), failed }
+}
+
+/// What whole streams add up to in a view, each folded by itself, in their order.
+pub(crate) fn fold_streams(view: &View, events: &[RecordedEvent]) -> Folded {
+    let program = Program::of(view);
+    let mut all = Folded::default();
+    for stream in events.chunk_by(|one, next| one.stream_id == next.stream_id) {
+        // What happened to an article in other categories is not this view's.
+        let of_view = stream.iter().filter(|event| event.partition == view.partition);
+        let folded = fold(program, Vec::new(), of_view, HashSet::new());
+        all.documents.extend(folded.documents);
+        all.failed.extend(folded.failed);
+    }
+    all
 }
 
 struct Fold {

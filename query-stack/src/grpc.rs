@@ -24,7 +24,7 @@ use proto::v1::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ use crate::view_store::{ListPlace, Unavailable, View, ViewState, ViewStore};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between looks at a checkpoint that another process moves.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// The same where this process moves it, and tells so: another one may have taken over.
+const LOOK_ANYWAY: Duration = Duration::from_millis(50);
 
 /// The queries of the views of these categories.
 #[derive(Clone)]
@@ -109,7 +111,11 @@ impl Queries {
             if Instant::now() >= deadline {
                 return Err(Status::failed_precondition("the view is behind"));
             }
-            sleep(LOOK_AGAIN).await;
+            let mut moves = self.store.moves(view);
+            let moved_here = *moves.borrow() > Position::START;
+            let pause = if moved_here { LOOK_ANYWAY } else { LOOK_AGAIN };
+            let reached = moves.wait_for(|at| *at >= needed.unwrap_or(min));
+            let _ = timeout(pause, reached).await;
         }
     }
 

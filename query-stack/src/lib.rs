@@ -23,5 +23,5 @@ pub use grpc::Queries;
 pub use parking::{DeadLetters, TakenUp};
 pub use projection::{ProjectError, views};
 pub use projector::Projector;
-pub use rebuild::{Progress, RebuildError, Rebuilder, Until};
+pub use rebuild::{Built, OnProgress, Progress, RebuildError, Rebuilder, Until};
 pub use verify::{Verified, verify};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use events::bus::Queue;
-use events::{Category, LogError, Partition, RecordedEvent, StreamId, Timestamp};
+use events::{Category, LogError, Partition, RecordedEvent, StreamId, Timestamp, Version};
 
 use crate::fold::{Program, fold};
 use crate::view_store::{
@@ -132,7 +132,12 @@ impl ViewWriter {
         events: &[RecordedEvent],
         parked: &HashSet<StreamId>,
     ) -> Result<Vec<Document>, ProjectError> {
-        let taken = events.iter().filter(|event| !parked.contains(&event.stream_id));
+        // A stream that begins after the checkpoint has no document yet.
+        let begin = events.iter().filter(|event| event.version == Version::new(1));
+        let begin: HashSet<_> = begin.map(|event| &event.stream_id).collect();
+        let taken = events.iter().filter(|event| {
+            !parked.contains(&event.stream_id) && !begin.contains(&event.stream_id)
+        });
         let mut ids: Vec<_> =
             taken.filter_map(|event| event.stream_id.aggregate_id().ok()).collect();
         ids.sort_unstable();

@@ -42,6 +42,8 @@ pub struct Projector {
     bus: Arc<dyn EventSubscriber>,
     /// The newest set of parked streams that was heard of.
     parked: Mutex<Option<ParkedSet>>,
+    /// Where this projector left the view: whether it still is there, the next change finds out.
+    left_at: Mutex<Option<Checkpoint>>,
 }
 
 /// One state of the set of parked streams: a generation and its revision.
@@ -57,7 +59,7 @@ impl Projector {
         bus: Arc<dyn EventSubscriber>,
     ) -> Self {
         let writer = ViewWriter::new(store, view, Slot::Live);
-        Self { writer, log, bus, parked: Mutex::default() }
+        Self { writer, log, bus, parked: Mutex::default(), left_at: Mutex::default() }
     }
 
     /// The same with another program, which may learn.
@@ -120,7 +122,11 @@ impl Projector {
     }
 
     async fn try_take(&self, messages: &[Message]) -> Result<(), ProjectError> {
-        let checkpoint = self.checkpoint().await?;
+        let left_at = self.left_at.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let checkpoint = match left_at {
+            Some(checkpoint) => checkpoint,
+            None => self.checkpoint().await?,
+        };
         let mut reached = checkpoint.position;
         let mut events = Vec::with_capacity(messages.len());
         for Message { event, previous } in messages {
@@ -170,6 +176,7 @@ impl Projector {
             let newest = Some((checkpoint.generation, checkpoint.revision));
             *self.parked.lock().unwrap_or_else(PoisonError::into_inner) = newest;
         }
+        *self.left_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
         checkpoint
     }
 

@@ -1,16 +1,22 @@
-//! Building a view again from the log, while readers go on with the live one: a new generation is
-//! filled beside it and takes its place when it is not behind. Nothing but documents is written,
+//! Building views again from the log, while readers go on with the live ones: a new generation is
+//! filled beside each and takes its place when it is not behind. Nothing but documents is written,
 //! so a rebuild has no side effects. A stream of which an event cannot be taken is parked in the new
 //! generation too.
+//!
+//! Up to where the log ended at the beginning, streams are folded whole and documents written in
+//! bulk (`loading`); what came meanwhile is applied in the order of the log, as a projector does.
+
+mod loading;
 
 use std::sync::Arc;
 
-use events::{EventReader, LogError, Position, RecordedEvent, Timestamp};
+use events::{EventReader, LogError, Position, Timestamp};
 
+use self::loading::Load;
 use crate::projection::{ProjectError, ViewWriter};
 use crate::view_store::{ApplyError, Checkpoint, Slot, Unavailable, View, ViewStore};
 
-/// Events held in memory at most.
+/// Events held in memory at most while catching up.
 const PAGE: usize = 500;
 
 /// How far the past is rebuilt.
@@ -27,12 +33,24 @@ pub enum Until {
 /// How far a rebuild has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Events applied so far.
-    pub events: usize,
-    /// Where in the log it is.
-    pub position: Position,
-    /// Where the log ended when it began.
-    pub head: Position,
+    /// Events read so far, each once, however many views it is in.
+    pub events: u64,
+    /// How many there were when it began.
+    pub total: u64,
+}
+
+/// Who is told.
+pub type OnProgress<'a> = &'a mut (dyn FnMut(Progress) + Send);
+
+/// A new generation of a view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// Of which view.
+    pub view: View,
+    /// The generation, and how far it is.
+    pub checkpoint: Checkpoint,
+    /// How many it has.
+    pub documents: usize,
 }
 
 /// Why a rebuild stopped. The live view is as it was.
@@ -70,25 +88,37 @@ pub struct Rebuilder {
 }
 
 impl Rebuilder {
-    /// Builds a new generation of a view and, unless it ends in the past, makes it live. Returns
-    /// the new generation's checkpoint.
+    /// Builds a new generation of each of these views from one walk through the log, beside the live
+    /// ones. [`Rebuilder::go_live`] makes them live.
     ///
     /// # Errors
     /// See [`RebuildError`]. A rebuild that was interrupted is simply begun again.
-    pub async fn rebuild(
+    pub async fn build(
+        &self,
+        views: &[View],
+        until: Until,
+        on_progress: OnProgress<'_>,
+    ) -> Result<Vec<Built>, RebuildError> {
+        let up_to = self.position_of(until).await?;
+        let mut begun = Vec::with_capacity(views.len());
+        for view in views {
+            begun.push((view.clone(), self.store.begin_rebuild(view).await?));
+        }
+        let load = Load { log: &*self.log, store: &self.store, up_to };
+        load.run(begun, on_progress).await
+    }
+
+    /// Makes a new generation live, after it has caught up with what came since it was built.
+    ///
+    /// # Errors
+    /// See [`RebuildError`].
+    pub async fn go_live(
         &self,
         view: &View,
-        until: Until,
-        progress: &mut (dyn FnMut(Progress) + Send),
+        built: Checkpoint,
     ) -> Result<Checkpoint, RebuildError> {
-        self.store.state(view).await?;
-        let building = self.store.begin_rebuild(view).await?;
-        let mut events = 0;
-        let built = self.fill(view, building, until, &mut events, progress).await?;
-        match until {
-            Until::Now => self.switch(view, built, events, progress).await,
-            Until::Position(_) | Until::Time(_) => Ok(built),
-        }
+        let caught_up = self.catch_up(view, built, &mut |_| {}).await?;
+        self.switch(view, caught_up).await
     }
 
     /// Makes the previous generation live again, after it has caught up, so that readers never see
@@ -99,22 +129,36 @@ impl Rebuilder {
     pub async fn roll_back(
         &self,
         view: &View,
-        progress: &mut (dyn FnMut(Progress) + Send),
+        on_progress: OnProgress<'_>,
     ) -> Result<Checkpoint, RebuildError> {
         let previous = self.store.begin_rollback(view).await?;
         let previous = previous.ok_or_else(|| RebuildError::NoPrevious(view.to_string()))?;
-        let mut events = 0;
-        let caught_up = self.fill(view, previous, Until::Now, &mut events, progress).await?;
-        self.switch(view, caught_up, events, progress).await
+        let caught_up = self.catch_up(view, previous, on_progress).await?;
+        self.switch(view, caught_up).await
     }
 
-    async fn switch(
-        &self,
-        view: &View,
-        mut built: Checkpoint,
-        mut events: usize,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Checkpoint, RebuildError> {
+    /// Times are in the order of positions, so that the last event up to a time is found by halving.
+    async fn position_of(&self, until: Until) -> Result<Position, LogError> {
+        let head = self.log.last_position(None, Position::END).await?;
+        let time = match until {
+            Until::Now => return Ok(head),
+            Until::Position(position) => return Ok(position.min(head)),
+            Until::Time(time) => time,
+        };
+        let (mut included, mut excluded) = (Position::START.get(), head.get() + 1);
+        while included + 1 < excluded {
+            let middle = included.midpoint(excluded);
+            let event = self.log.read_after(Position::new(middle - 1), None, 1).await?.pop();
+            if event.is_some_and(|event| event.recorded_at <= time) {
+                included = middle;
+            } else {
+                excluded = middle;
+            }
+        }
+        Ok(Position::new(included))
+    }
+
+    async fn switch(&self, view: &View, mut built: Checkpoint) -> Result<Checkpoint, RebuildError> {
         loop {
             match self.store.switch(view, built).await {
                 Ok(()) => return Ok(built),
@@ -122,7 +166,7 @@ impl Rebuilder {
                 // Commands went on and the live view is ahead: catch up once more.
                 Err(ApplyError::Moved) => {
                     self.still_ours(view, built).await?;
-                    built = self.fill(view, built, Until::Now, &mut events, progress).await?;
+                    built = self.catch_up(view, built, &mut |_| {}).await?;
                 }
             }
         }
@@ -135,45 +179,37 @@ impl Rebuilder {
         }
     }
 
-    async fn fill(
+    async fn catch_up(
         &self,
         view: &View,
         mut building: Checkpoint,
-        until: Until,
-        events: &mut usize,
-        progress: &mut (dyn FnMut(Progress) + Send),
+        on_progress: OnProgress<'_>,
     ) -> Result<Checkpoint, RebuildError> {
         let store = Arc::clone(&self.store);
         let writer = ViewWriter::new(store, view.clone(), Slot::Building);
-        let head = self.log.last_position(Some(&view.partition), Position::END).await?;
+        let partition = std::slice::from_ref(&view.partition);
+        let before = self.log.count(partition, building.position).await?;
+        let total = self.log.count(partition, Position::END).await?.saturating_sub(before);
+        let mut events = 0;
         loop {
-            let partition = Some(&view.partition);
-            let mut page = self.log.read_after(building.position, partition, PAGE).await?;
-            let read = page.len();
-            page.retain(|event| until.includes(event));
-            *events += page.len();
-            building = match writer.advance(building, &page).await {
-                Err(ProjectError::Moved) => {
-                    return Err(RebuildError::Superseded(view.to_string()));
-                }
-                advanced => advanced?,
-            };
-            progress(Progress { events: *events, position: building.position, head });
+            let page = self.log.read_after(building.position, partition.first(), PAGE).await?;
+            building =
+                writer.advance(building, &page).await.map_err(|error| superseded(view, error))?;
+            events += page.len() as u64;
+            on_progress(Progress { events, total });
             // Not only when nothing is left: while commands go on, something always is, and whether
             // it is enough the switch decides.
-            if page.len() < read || read < PAGE {
+            if page.len() < PAGE {
                 return Ok(building);
             }
         }
     }
 }
 
-impl Until {
-    fn includes(self, event: &RecordedEvent) -> bool {
-        match self {
-            Self::Now => true,
-            Self::Position(position) => event.position <= position,
-            Self::Time(time) => event.recorded_at <= time,
-        }
+/// Only another rebuild writes the generation that a rebuild writes.
+fn superseded(view: &View, error: ProjectError) -> RebuildError {
+    match error {
+        ProjectError::Moved => RebuildError::Superseded(view.to_string()),
+        error => error.into(),
     }
 }

@@ -3,15 +3,16 @@
 //! commands may go on meanwhile.
 
 use std::collections::{HashSet, VecDeque};
+use std::slice;
 
-use events::{EventReader, LogError, Position, RecordedEvent, StreamId};
+use events::{EventReader, Position, StreamId, StreamPages};
 use uuid::Uuid;
 
-use crate::fold::{Program, fold};
+use crate::fold::{Program, fold, fold_streams};
 use crate::projection::ProjectError;
 use crate::view_store::{Document, Parked, ParkedCounts, View, ViewState, ViewStore};
 
-/// Streams or documents held in memory at most.
+/// Documents of the view held in memory at most.
 const PAGE: usize = 500;
 /// Differences that are told one by one.
 const TOLD: usize = 20;
@@ -51,7 +52,8 @@ pub async fn verify(
         let ahead = format!("the checkpoint {position} is beyond the log");
         verified.differences.push(ahead);
     }
-    let mut expected = Expected { log, view, state, after: None, page: VecDeque::new() };
+    let pages = log.streams(slice::from_ref(&view.partition), position);
+    let mut expected = Expected { pages, view, page: VecDeque::new() };
     let mut actual = Actual { store, view, state, after: None, page: VecDeque::new() };
     loop {
         let (want, have) = (expected.peek().await?, actual.peek().await?);
@@ -121,30 +123,18 @@ fn stream(view: &View, id: Uuid) -> StreamId {
 
 /// The documents that the log asks for, in the order of ids, up to the view's checkpoint.
 struct Expected<'a> {
-    log: &'a dyn EventReader,
+    pages: StreamPages,
     view: &'a View,
-    state: ViewState,
-    after: Option<StreamId>,
     page: VecDeque<Document>,
 }
 
 impl Expected<'_> {
     async fn peek(&mut self) -> Result<Option<Uuid>, ProjectError> {
         while self.page.is_empty() {
-            let events = self.next_page().await?;
-            let Some(last) = events.last() else { return Ok(None) };
-            self.after = Some(last.stream_id.clone());
-            let folded = fold(Program::of(self.view), Vec::new(), &events, HashSet::new());
-            let mut documents = folded.documents;
-            documents.sort_unstable_by_key(|document| document.id);
-            self.page = documents.into();
+            let Some(events) = self.pages.next().await? else { return Ok(None) };
+            self.page = fold_streams(self.view, &events).documents.into();
         }
         Ok(self.page.front().map(|document| document.id))
-    }
-
-    async fn next_page(&self) -> Result<Vec<RecordedEvent>, LogError> {
-        let up_to = self.state.live.position;
-        self.log.read_streams(&self.view.partition, self.after.as_ref(), up_to, PAGE).await
     }
 
     fn take(&mut self, id: Uuid) -> Option<Document> {

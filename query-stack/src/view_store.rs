@@ -11,6 +11,7 @@
 mod change;
 mod generations;
 mod mongodb;
+mod moves;
 mod parked;
 mod sqlite;
 
@@ -23,6 +24,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use events::{BoxError, Dependency, Partition, Position, StreamId, Timestamp, Version};
 use serde_json::Value;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use self::change::Change;
@@ -176,6 +178,10 @@ pub trait ViewStore: Dependency {
         change: &Change<'_>,
     ) -> Result<Checkpoint, ApplyError>;
 
+    /// Where this process has moved the live checkpoint to; [`Position::START`] while it never did.
+    /// A hint for who waits: another process may have moved it further.
+    fn moves(&self, view: &View) -> watch::Receiver<Position>;
+
     /// Those of the streams that the generation leaves out, in any order.
     async fn parked_among(
         &self,
@@ -229,12 +235,25 @@ pub trait ViewStore: Dependency {
     /// whoever still writes it gets [`ApplyError::Moved`].
     async fn begin_rebuild(&self, view: &View) -> Result<Checkpoint, Unavailable>;
 
+    /// Inserts documents, each for the first time, into the generation that `begin_rebuild` began,
+    /// durably (a majority of replicas). Any number of calls may be under way at the same time.
+    /// What they bring counts only when [`ViewStore::apply`] moves the checkpoint from the start,
+    /// which is for the caller to do after every one of them has succeeded: a load that broke off
+    /// can never be taken for a whole one. [`ApplyError::Moved`] when that generation is not in the
+    /// slot `building`, or no longer at its start.
+    async fn load(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<(), ApplyError>;
+
     /// Puts the previous generation into the slot `building`, so that it can catch up before it
     /// is live again. `None` when there is no previous one.
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable>;
 
     /// Makes `building` live if it still is at this checkpoint and the live generation is not
-    /// beyond it; what was live becomes `previous`, and what was `previous` is dropped.
+    /// beyond it. Before, it gets what lists need to be fast, which may take its time. What was live becomes `previous`, and what was `previous` is dropped.
     /// [`ApplyError::Moved`] when not: catch up and try again.
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError>;
 }

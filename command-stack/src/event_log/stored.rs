@@ -104,7 +104,7 @@ pub(super) fn obligations(rows: Vec<StoredObligation>) -> Vec<Obligation> {
 }
 
 impl StoredEvent {
-    fn recorded(self) -> Result<RecordedEvent, BoxError> {
+    pub(super) fn recorded(self) -> Result<RecordedEvent, BoxError> {
         let metadata: Metadata = serde_json::from_str(&self.metadata)?;
         Ok(RecordedEvent {
             position: Position::new(self.position),

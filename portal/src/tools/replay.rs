@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use query_stack::view_store::View;
-use query_stack::{Progress, RebuildError, Rebuilder, Until};
+use query_stack::view_store::{Checkpoint, View};
+use query_stack::{Built, Progress, RebuildError, Rebuilder, Until};
 
 use super::{select, verify};
-use crate::progress::Meter;
+use crate::progress::{Meter, peak_memory_mib};
 use crate::settings::{Replay, Settings};
 use crate::wiring;
 
@@ -23,47 +23,68 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
         return verify::views(&*log, &*store, &selected).await;
     }
     let rebuilder = Rebuilder { log, store };
-    let mut replayed = 0;
-    for view in &selected {
-        match replay(&rebuilder, view, &arguments).await {
-            Ok(()) => replayed += 1,
-            // Of several views, those are rolled back that can be.
+    if arguments.rollback {
+        return roll_back(&rebuilder, &selected).await;
+    }
+    let until = arguments.until.unwrap_or(Until::Now);
+    let mut meter = Meter::new("replay".to_owned(), "events");
+    let mut events = 0;
+    let mut on_progress = |progress: Progress| {
+        events = progress.events;
+        meter.show(events, events, progress.total);
+    };
+    for built in rebuilder.build(&selected, until, &mut on_progress).await? {
+        let Built { view, checkpoint, documents } = built;
+        let (end, outcome) = match until {
+            Until::Now => {
+                let live = rebuilder.go_live(&view, checkpoint).await;
+                (live.with_context(|| view.to_string())?, "is live")
+            }
+            Until::Position(_) | Until::Time(_) => (checkpoint, "stays beside the live one"),
+        };
+        println!("{view}: {documents} documents, {} {outcome}", place(end));
+        tell_parked(&rebuilder, &view, end).await?;
+    }
+    println!("total: {}{}", meter.finish(events), peak());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Of several views, those are rolled back that can be.
+async fn roll_back(rebuilder: &Rebuilder, selected: &[View]) -> Result<ExitCode> {
+    let mut code = ExitCode::FAILURE;
+    for view in selected {
+        let mut meter = Meter::new(view.to_string(), "events");
+        let mut events = 0;
+        let mut on_progress = |progress: Progress| {
+            events = progress.events;
+            meter.show(events, events, progress.total);
+        };
+        match rebuilder.roll_back(view, &mut on_progress).await {
+            Ok(live) => {
+                code = ExitCode::SUCCESS;
+                println!("{view}: {}, {} is live", meter.finish(events), place(live));
+                tell_parked(rebuilder, view, live).await?;
+            }
             Err(RebuildError::NoPrevious(_)) => println!("{view}: has no previous generation"),
             Err(error) => return Err(error).with_context(|| view.to_string()),
         }
     }
-    Ok(if replayed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(code)
 }
 
-async fn replay(
-    rebuilder: &Rebuilder,
-    view: &View,
-    arguments: &Replay,
-) -> Result<(), RebuildError> {
-    let mut meter = Meter::new(view.to_string(), "events");
-    let mut events = 0;
-    let until = arguments.until.unwrap_or(Until::Now);
-    let mut progress = |progress: Progress| {
-        events = progress.events as u64;
-        // Positions of one partition are spread over the log, so that they are a fair measure.
-        let share = |position: events::Position| position.get().unsigned_abs();
-        meter.show(events, share(progress.position), share(progress.head));
-    };
-    let built = if arguments.rollback {
-        rebuilder.roll_back(view, &mut progress).await?
-    } else {
-        rebuilder.rebuild(view, until, &mut progress).await?
-    };
-    let rate = meter.finish(events);
-    let outcome = match until {
-        Until::Now => "is live",
-        Until::Position(_) | Until::Time(_) => "stays beside the live one",
-    };
-    let (generation, position) = (built.generation, built.position);
-    println!("{view}: {rate}, generation {generation} at position {position} {outcome}");
-    if built.revision > 0 {
-        let parked = rebuilder.store.count_parked(view, generation).await?;
+/// What the view leaves out, if it leaves out anything.
+async fn tell_parked(rebuilder: &Rebuilder, view: &View, end: Checkpoint) -> Result<()> {
+    if end.revision > 0 {
+        let parked = rebuilder.store.count_parked(view, end.generation).await?;
         println!("{view}: {parked}; `portal dead-letters list` tells why");
     }
     Ok(())
+}
+
+fn place(checkpoint: Checkpoint) -> String {
+    format!("generation {} at position {}", checkpoint.generation, checkpoint.position)
+}
+
+fn peak() -> String {
+    peak_memory_mib().map(|peak| format!(", peak memory {peak} MiB")).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod health;
 pub mod http;
 pub mod newsroom;
+pub mod past;
 pub mod stores;
 
 use std::collections::BTreeMap;

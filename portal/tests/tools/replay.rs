@@ -1,6 +1,8 @@
 //! `portal replay`: views are rebuilt while readers read them and writers go on.
 
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -9,7 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::support::http::{Answer, Door};
 use crate::support::newsroom::{Newsroom, Random};
-use crate::support::{Patience, Portal, Wiring};
+use crate::support::stores::{fresh_stores, required};
+use crate::support::{Environment, Patience, Portal, Wiring};
 
 on_both_wirings! {
     readers_miss_nothing_while_views_are_rebuilt_again_and_again
@@ -17,6 +20,9 @@ on_both_wirings! {
     a_rebuild_of_the_past_leaves_the_live_view_alone
     a_dry_run_compares_and_writes_nothing
     only_what_was_asked_for_is_rebuilt
+    readers_notice_nothing_while_a_long_past_is_rebuilt
+    what_broke_off_is_begun_again
+    a_replay_tells_how_far_it_is_and_what_it_took
 }
 
 const WRITERS: usize = 2;
@@ -174,6 +180,13 @@ async fn a_rebuild_of_the_past_leaves_the_live_view_alone(wiring: Wiring) {
     let (_, now) = portal.publish("sports", "Second").await;
     assert_eq!(title_of_the_newest(&portal, now).await, "Second");
     let moment = first["published_at"].as_str().expect("a time");
+    let before = "1970-01-01T00:00:00Z";
+    for (until, position) in [(moment, past), (before, 0), ("1", past), ("1000000", now)] {
+        let text = portal.tool(&["replay", "--view", "articles", "--until", until]);
+        let line = format!("articles_sports: {} documents, ", position.min(2));
+        let end = format!(" at position {position} stays beside the live one");
+        assert!(text.lines().any(|text| text.starts_with(&line) && text.ends_with(&end)), "{text}");
+    }
     for until in [&past.to_string(), moment] {
         let text = portal.tool(&["replay", "--category", "sports", "--until", until]);
         assert!(text.contains("stays beside the live one"), "{text}");
@@ -211,10 +224,85 @@ async fn only_what_was_asked_for_is_rebuilt(wiring: Wiring) {
         (&["--view", "articles"], &["articles_famous", "articles_politics", "articles_sports"]),
     ] {
         let text = portal.tool(&[&["replay"], arguments].concat());
-        let named: Vec<_> = text.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        let lines = text.lines().filter(|line| !line.starts_with("total: "));
+        let named: Vec<_> = lines.filter_map(|line| Some(line.split_once(':')?.0)).collect();
         assert_eq!(named, views, "{text}");
     }
     let unknown = portal.run(&["replay", "--category", "weather"]);
     assert_eq!(unknown.status.code(), Some(1));
     portal.verifies().await;
+}
+
+/// So many events that a rebuild of a debug build takes seconds.
+const PAST: usize = 20_000;
+
+/// A portal whose views were built from a long past before it began to serve.
+async fn with_a_past(wiring: Wiring) -> Portal {
+    let environment = match wiring {
+        Wiring::Embedded => Environment::new(),
+        Wiring::Servers => fresh_stores(&required).await,
+    };
+    let mut portal = Portal::not_started(wiring, environment);
+    portal.tool(&["migrate"]);
+    portal.has_a_past_of(PAST).await;
+    let text = portal.tool(&["replay"]);
+    assert!(text.contains("articles_sports: 5000 documents, generation 2 "), "{text}");
+    portal.spawn_all();
+    portal
+}
+
+async fn readers_notice_nothing_while_a_long_past_is_rebuilt(wiring: Wiring) {
+    let random = Random::seeded();
+    let portal = with_a_past(wiring).await;
+    let newsroom = Newsroom::new(portal.editor(), usize::MAX);
+    let mut acknowledged = newsroom.acknowledged();
+    let writers = newsroom.work(1, &random);
+    acknowledged.wait_for(|count| *count >= 10).await.expect("a newsroom at work");
+    let readers: JoinSet<_> = (0..READERS)
+        .map(|number| Reader::new(portal.door(), &newsroom, &random, number).read())
+        .collect();
+    let before = *acknowledged.borrow_and_update();
+    let text = portal.tool(&["replay"]);
+    assert_eq!(generations(&text), ["3"; 7], "{text}");
+    let meanwhile = *acknowledged.borrow_and_update() - before;
+    assert!(meanwhile > 1, "the newsroom went on: {meanwhile}");
+    newsroom.close();
+    writers.join_all().await;
+    let looks: usize = readers.join_all().await.into_iter().sum();
+    assert!(looks > 1, "readers read: {looks}");
+    portal.tool(&["verify"]);
+}
+
+async fn what_broke_off_is_begun_again(wiring: Wiring) {
+    let portal = with_a_past(wiring).await;
+    let (_, position) = portal.publish("sports", "Now").await;
+    for signal in ["INT", "KILL"] {
+        let mut replay = portal.command();
+        let mut replay = replay.arg("replay").stderr(Stdio::piped()).spawn().expect("a process");
+        let mut lines = BufReader::new(replay.stderr.take().expect("its errors")).lines();
+        let line = lines.next().and_then(Result::ok).unwrap_or_default();
+        assert!(line.starts_with("replay: "), "{line}");
+        let kill = Command::new("kill").args(["-s", signal, &replay.id().to_string()]).status();
+        assert!(kill.expect("kill").success());
+        assert!(!replay.wait().expect("its end").success(), "it was not done yet");
+        assert_eq!(title_of_the_newest(&portal, position).await, "Now");
+    }
+    portal.tool(&["verify"]);
+    let text = portal.tool(&["replay"]);
+    assert_eq!(generations(&text), ["5"; 7], "{text}");
+    assert!(text.contains("articles_sports: 5001 documents, "), "{text}");
+    assert_eq!(title_of_the_newest(&portal, position).await, "Now");
+    portal.tool(&["verify"]);
+}
+
+async fn a_replay_tells_how_far_it_is_and_what_it_took(wiring: Wiring) {
+    let portal = Portal::start(wiring).await;
+    portal.publish("sports", "First").await;
+    let replay = portal.run(&["replay"]);
+    let (text, told) =
+        (String::from_utf8_lossy(&replay.stdout), String::from_utf8_lossy(&replay.stderr));
+    assert!(told.contains("replay: 100%, 1 events ("), "{told}");
+    let total = text.lines().last().expect("a line");
+    assert!(total.starts_with("total: 1 events ("), "{total}");
+    assert!(total.contains(" s, peak memory ") && total.ends_with(" MiB"), "{total}");
 }

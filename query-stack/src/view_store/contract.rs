@@ -2,6 +2,7 @@
 //! `scripts/services env`) says where MongoDB is; without it the tests of MongoDB fail.
 
 mod generations;
+mod loading;
 mod parking;
 mod reading;
 mod writing;
@@ -129,7 +130,8 @@ contract! {
         a_later_document_replaces_the_earlier
         a_body_comes_back_exactly
         thousands_of_documents_are_applied_at_once
-        views_do_not_see_each_other;
+        views_do_not_see_each_other
+        who_waits_is_told_where_the_live_view_was_moved;
     parking:
         a_parked_stream_is_told_exactly
         parking_and_the_checkpoint_change_together
@@ -155,6 +157,12 @@ contract! {
         a_rollback_brings_the_previous_generation_back
         without_a_previous_generation_there_is_no_rollback
         a_generation_that_nobody_needs_is_dropped;
+    loading:
+        what_is_loaded_is_there_when_the_checkpoint_has_moved
+        many_load_at_the_same_time
+        what_broke_off_is_gone_when_the_next_rebuild_begins
+        who_was_superseded_loads_nothing
+        what_is_complete_or_live_or_on_its_way_back_takes_no_load;
 }
 
 #[tokio::test]

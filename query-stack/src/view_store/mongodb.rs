@@ -15,13 +15,14 @@ mod writing;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, StreamId};
+use events::{BoxError, Dependency, Position, StreamId};
 use futures::TryStreamExt;
 use mongodb::bson::{Document as Bson, doc};
 use mongodb::error::Error;
 use mongodb::options::{ClientOptions, FindOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ use self::slots::Slots;
 use self::stored::Stored;
 use self::writing::Step;
 use super::generations::Generations;
+use super::moves::Moves;
 use super::{
     ApplyError, Change, Checkpoint, Document, ListFilter, Parked, ParkedCounts, Slot, Unavailable,
     View, ViewState, ViewStore,
@@ -49,6 +51,7 @@ pub struct MongoViewStore {
     database: Database,
     slots: Slots,
     parked: Collection<StoredParked>,
+    moves: Moves,
 }
 
 impl From<Error> for Unavailable {
@@ -75,7 +78,7 @@ impl MongoViewStore {
             .ok_or("the URL of the view store names no database: mongodb://HOST/DATABASE")?;
         let slots = Slots::new(&database);
         let parked = database.collection(parked::COLLECTION);
-        Ok(Self { client, database, slots, parked })
+        Ok(Self { client, database, slots, parked, moves: Moves::default() })
     }
 
     /// At most `limit` documents, in one round trip while they fit.
@@ -134,7 +137,17 @@ impl ViewStore for MongoViewStore {
         let parked = parked::replacements(view, from.generation, change.parked);
         let parked = &parked.map_err(refused)?;
         let step = Step { view, slot, from, to, documents, removed, parked, freed };
-        if answered(self.apply_step(&step)).await?? { Ok(to) } else { Err(ApplyError::Moved) }
+        if !answered(self.apply_step(&step)).await?? {
+            return Err(ApplyError::Moved);
+        }
+        if slot == Slot::Live {
+            self.moves.tell(view, to.position);
+        }
+        Ok(to)
+    }
+
+    fn moves(&self, view: &View) -> watch::Receiver<Position> {
+        self.moves.watch(view)
     }
 
     async fn parked_among(
@@ -202,11 +215,22 @@ impl ViewStore for MongoViewStore {
         Ok(answered(self.change_generations(view, Generations::begin_rebuild)).await??)
     }
 
+    async fn load(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<(), ApplyError> {
+        let loaded = answered(self.load_documents(view, building, documents)).await?;
+        if loaded.map_err(Unavailable::from)? { Ok(()) } else { Err(ApplyError::Moved) }
+    }
+
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable> {
         Ok(answered(self.change_generations(view, Generations::begin_rollback)).await??)
     }
 
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError> {
+        self.index_rebuilt(view, building).await.map_err(Unavailable::from)?;
         answered(self.change_generations(view, |generations| generations.switch(building)))
             .await??
     }

@@ -3,19 +3,24 @@
 //! Writers take the file's single write lock before they look at a checkpoint (`BEGIN IMMEDIATE`),
 //! so that what they saw still holds when they write. Readers see the last commit and never wait.
 
+mod loading;
 mod parked;
 mod views;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use events::{BoxError, Dependency, StreamId, Timestamp, Version};
+use events::{BoxError, Dependency, Position, StreamId, Timestamp, Version};
 use serde_json::Value;
+use sqlx::Transaction;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 use sqlx::types::Json;
-use sqlx::{SqliteConnection, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use super::generations::Generations;
+use super::moves::Moves;
 use super::{
     ApplyError, Change, Checkpoint, Document, ListFilter, Parked, ParkedCounts, Slot, Unavailable,
     View, ViewState, ViewStore,
@@ -27,7 +32,13 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlit
 #[derive(Clone)]
 pub struct SqliteViewStore {
     pool: SqlitePool,
+    /// Only one connection at a time waits for the write lock: the others are for readers.
+    turns: Arc<Mutex<()>>,
+    moves: Moves,
 }
+
+/// Held while a transaction writes.
+type Turn = OwnedMutexGuard<()>;
 
 macro_rules! list {
     ($status:literal) => {
@@ -74,11 +85,13 @@ impl SqliteViewStore {
         // checkpoint, so the events that were in them are applied again.
         let options =
             SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Normal);
-        Ok(Self { pool: events::sqlite::open(options, &MIGRATIONS).await? })
+        let pool = events::sqlite::open(options, &MIGRATIONS).await?;
+        Ok(Self { pool, turns: Arc::default(), moves: Moves::default() })
     }
 
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.pool.begin_with("BEGIN IMMEDIATE").await
+    async fn write(&self) -> Result<(Turn, Transaction<'static, Sqlite>), sqlx::Error> {
+        let turn = Arc::clone(&self.turns).lock_owned().await;
+        Ok((turn, self.pool.begin_with("BEGIN IMMEDIATE").await?))
     }
 
     async fn change<T>(
@@ -87,7 +100,7 @@ impl SqliteViewStore {
         change: impl FnOnce(&mut Generations) -> T,
     ) -> Result<T, sqlx::Error> {
         let name = view.to_string();
-        let mut transaction = self.write().await?;
+        let (_turn, mut transaction) = self.write().await?;
         let before = views::find_or_insert(&mut transaction, &name).await?;
         let mut after = before;
         let answer = change(&mut after);
@@ -114,7 +127,7 @@ impl ViewStore for SqliteViewStore {
         if let Some(known) = views::find(&self.pool, &name).await? {
             return Ok(known.state);
         }
-        let mut transaction = self.write().await?;
+        let (_turn, mut transaction) = self.write().await?;
         let new = views::find_or_insert(&mut transaction, &name).await?;
         transaction.commit().await?;
         Ok(new.state)
@@ -128,10 +141,10 @@ impl ViewStore for SqliteViewStore {
         change: &Change<'_>,
     ) -> Result<Checkpoint, ApplyError> {
         let (name, generation, to) = (view.to_string(), from.generation, from.after(change));
-        let mut transaction = self.write().await?;
+        let (_turn, mut transaction) = self.write().await?;
         views::move_checkpoint(&mut transaction, &name, slot, from, to).await?;
         for document in change.documents {
-            put(&mut transaction, &name, generation, document).await?;
+            views::put_document(&mut transaction, &name, generation, document).await?;
         }
         views::remove_documents(&mut transaction, &name, generation, change.removed).await?;
         for parked in change.parked {
@@ -139,7 +152,14 @@ impl ViewStore for SqliteViewStore {
         }
         parked::remove(&mut transaction, &name, generation, change.freed).await?;
         transaction.commit().await?;
+        if slot == Slot::Live {
+            self.moves.tell(view, to.position);
+        }
         Ok(to)
+    }
+
+    fn moves(&self, view: &View) -> watch::Receiver<Position> {
+        self.moves.watch(view)
     }
 
     async fn parked_among(
@@ -231,6 +251,15 @@ impl ViewStore for SqliteViewStore {
         Ok(self.change(view, Generations::begin_rebuild).await?)
     }
 
+    async fn load(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<(), ApplyError> {
+        self.load_documents(view, building, documents).await
+    }
+
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable> {
         Ok(self.change(view, Generations::begin_rollback).await?)
     }
@@ -238,29 +267,6 @@ impl ViewStore for SqliteViewStore {
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError> {
         self.change(view, |generations| generations.switch(building)).await?
     }
-}
-
-async fn put(
-    connection: &mut SqliteConnection,
-    name: &str,
-    generation: i64,
-    document: &Document,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO documents (view, generation, id, version, listed_at, body)
-         VALUES (?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET
-             version = excluded.version, listed_at = excluded.listed_at, body = excluded.body",
-    )
-    .bind(name)
-    .bind(generation)
-    .bind(document.id.hyphenated())
-    .bind(document.version.get())
-    .bind(document.listed_at.map(Timestamp::millis))
-    .bind(Json(&document.body))
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 fn collect(rows: Vec<Row>) -> Vec<Document> {

@@ -3,7 +3,8 @@
 use events::news::NewsEvent;
 use events::personal::PersonalText;
 use events::{
-    Actor, DomainEvent, Metadata, NewEvent, Partition, Position, StreamId, UserId, Version,
+    Actor, DomainEvent, Metadata, NewEvent, Partition, Position, RecordedEvent, StreamId, UserId,
+    Version,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -106,28 +107,69 @@ pub(super) async fn the_log_is_read_after_a_position_by_partition_and_in_pages(o
     }
 }
 
-pub(super) async fn streams_are_paged_whole_in_byte_order_up_to_a_position(on: &Fixture) {
+async fn streams(on: &Fixture, partitions: &[Partition], up_to: Position) -> Vec<RecordedEvent> {
+    let mut pages = on.log.streams(partitions, up_to);
+    let mut read = Vec::new();
+    while let Some(page) = pages.next().await.expect("read") {
+        read.extend(page);
+    }
+    let count = on.log.count(partitions, up_to).await.expect("read");
+    assert_eq!(count, read.len() as u64);
+    read
+}
+
+pub(super) async fn streams_come_whole_in_byte_order_up_to_a_position(on: &Fixture) {
     let stream = |name| (name, "news.x");
     let events = ["ä", "b", "a", "B", "a", "b", "a"].map(stream);
     record(on, &events).await;
-    record(on, &[("c", "news.y"), ("a", "news.y"), ("b", "news.x"), ("d", "news.x")]).await;
-    let (news, b) = (partition("news.x"), StreamId::from("b".to_owned()));
-    let end = Position::END;
-    let pages = [
-        (None, end, 2, vec![("B", 1), ("a", 1), ("a", 2), ("a", 3)]),
-        (None, Position::new(5), 2, vec![("B", 1), ("a", 1), ("a", 2)]),
-        (Some(&b), end, 2, vec![("d", 1), ("ä", 1)]),
-        (Some(&b), Position::new(10), 9, vec![("ä", 1)]),
-        (None, Position::new(1), 9, vec![("ä", 1)]),
-        (None, Position::START, 9, vec![]),
+    record(on, &[("c", "news.y"), ("a", "news.y"), ("b", "news.x"), ("d", "user")]).await;
+    let of_x = [("B", 1), ("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("b", 3), ("ä", 1)];
+    let early = [("B", 1), ("a", 1), ("a", 2), ("b", 1), ("ä", 1)];
+    let of_two = [("a", 4), ("c", 1), ("d", 1)];
+    let (end, up_to) = (Position::END, Position::new);
+    let cases = [
+        (&["news.x"][..], end, &of_x[..]),
+        (&["news.x"], up_to(5), &early),
+        (&["user", "news.y"], end, &of_two),
+        (&["user", "news.y"], up_to(10), &of_two[..2]),
+        (&["news.x", "news.y"], Position::START, &[]),
+        (&["news.z"], end, &[]),
+        (&[], end, &[]),
     ];
-    for (after, up_to, limit, expected) in pages {
-        let read = on.log.read_streams(&news, after, up_to, limit).await.expect("read");
-        assert_eq!(places(&read), expected, "{limit} after {after:?} up to {up_to}");
+    for (names, up_to, expected) in cases {
+        let partitions: Vec<_> = names.iter().map(|name| partition(name)).collect();
+        let read = streams(on, &partitions, up_to).await;
+        assert_eq!(places(&read), expected, "{names:?} up to {up_to}");
     }
-    let a = StreamId::from("a".to_owned());
-    let read = on.log.read_streams(&news, Some(&a), end, 1).await.expect("read");
-    assert_eq!(places(&read), [("b", 1), ("b", 2), ("b", 3)]);
+}
+
+/// Longer than a page, in events and in bytes.
+pub(super) async fn a_stream_is_never_torn_apart_by_the_end_of_a_page(on: &Fixture) {
+    let long = format!("\"{}\"", "x".repeat(200_000));
+    let (x, many) = (partition("news.x"), StreamId::from("many".to_owned()));
+    let some = |data: &str, count| (0..count).map(|_| event("news.x", data)).collect::<Vec<_>>();
+    for (stream_id, events) in [
+        ("long".to_owned(), some(&long, 30)),
+        ("longer".to_owned(), some(&long, 2)),
+        (many.as_str().to_owned(), some("1", 3_000)),
+        ("more".to_owned(), some("1", 2)),
+    ] {
+        let stream_id = StreamId::from(stream_id);
+        let part = StreamAppend { stream_id, expected: Version::NONE, events };
+        on.log.append(append(vec![part])).await.expect("append");
+    }
+    let mut pages = on.log.streams(std::slice::from_ref(&x), Position::END);
+    let mut sizes = Vec::new();
+    while let Some(page) = pages.next().await.expect("read") {
+        sizes.push(page.len());
+    }
+    assert_eq!(sizes, [30, 3_002, 2]);
+}
+
+pub(super) async fn who_has_read_enough_may_stop(on: &Fixture) {
+    record(on, &[("a", "news.x"), ("b", "news.x")]).await;
+    drop(on.log.streams(&[partition("news.x")], Position::END));
+    assert_eq!(streams(on, &[partition("news.x")], Position::END).await.len(), 2);
 }
 
 pub(super) async fn the_last_position_is_known_of_the_log_and_of_each_partition(on: &Fixture) {

@@ -12,7 +12,7 @@ use events::news::{
 use events::personal::{KeyReader, UserKey};
 use events::{
     Actor, ArticleId, BoxError, DomainEvent, LogError, Metadata, NewEvent, Partition,
-    RecordedEvent, StreamId, Timestamp, Version,
+    RecordedEvent, StreamId, StreamPages, Timestamp, Version,
 };
 use proto::v1::article_answer::Answer;
 use tempfile::TempDir;
@@ -99,17 +99,22 @@ impl EventReader for Database {
         Ok(events)
     }
 
-    async fn read_streams(
-        &self,
-        partition: &Partition,
-        after: Option<&StreamId>,
-        up_to: Position,
-        _: usize,
-    ) -> Result<Vec<RecordedEvent>, LogError> {
-        let mut events = self.read_after(Position::START, Some(partition), 0).await?;
-        events.retain(|event| event.position <= up_to && Some(&event.stream_id) > after);
+    fn streams(&self, partitions: &[Partition], up_to: Position) -> StreamPages {
+        let mut events = self.events.lock().expect("events").clone();
+        events.retain(|event| event.position <= up_to && partitions.contains(&event.partition));
         events.sort_by(|a, b| (&a.stream_id, a.version).cmp(&(&b.stream_id, b.version)));
-        Ok(events)
+        StreamPages::reading(move |mut pages| async move {
+            for event in events {
+                pages.send(event).await;
+            }
+            Ok(pages)
+        })
+    }
+
+    async fn count(&self, partitions: &[Partition], up_to: Position) -> Result<u64, LogError> {
+        let mut events = self.read_after(Position::START, None, 0).await?;
+        events.retain(|event| event.position <= up_to && partitions.contains(&event.partition));
+        Ok(events.len() as u64)
     }
 
     async fn last_position(

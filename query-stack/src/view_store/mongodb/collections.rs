@@ -2,7 +2,7 @@
 
 use mongodb::Database;
 use mongodb::bson::Document as Bson;
-use mongodb::error::Error;
+use mongodb::error::{Error, ErrorKind};
 
 use super::super::View;
 use super::super::generations::Generations;
@@ -12,8 +12,19 @@ pub(super) fn name(view: &View, generation: i64) -> String {
     format!("{view}_{generation}")
 }
 
-/// With its indexes. Does nothing when it is there.
+/// `NamespaceExists`, <https://www.mongodb.com/docs/manual/reference/error-codes>.
+const EXISTS: i32 = 48;
+
+/// Without indexes. Does nothing when it is there.
 pub(super) async fn create(database: &Database, view: &View, generation: i64) -> Result<(), Error> {
+    match database.create_collection(name(view, generation)).await {
+        Err(error) if matches!(&*error.kind, ErrorKind::Command(no) if no.code == EXISTS) => Ok(()),
+        created => created,
+    }
+}
+
+/// What lists need to be fast. Costs next to nothing when it is there.
+pub(super) async fn index(database: &Database, view: &View, generation: i64) -> Result<(), Error> {
     let collection = database.collection::<Bson>(&name(view, generation));
     collection.create_indexes(stored::indexes()).await?;
     Ok(())

@@ -1,15 +1,18 @@
 //! The transactions: those that move a checkpoint, and those that change the generations.
 
 use events::StreamId;
-use mongodb::ClientSession;
 use mongodb::bson::{Document as Bson, RawArrayBuf, rawdoc};
 use mongodb::error::{
     Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT,
 };
+use mongodb::{ClientSession, Collection};
 use uuid::Uuid;
 
+use serde_json::Value;
+
 use super::super::generations::Generations;
-use super::super::{Checkpoint, Slot, Unavailable, View};
+use super::super::{Checkpoint, Document, Slot, Unavailable, View};
+use super::stored::Stored;
 use super::{APP_NAME, MongoViewStore, abandoned, collections, parked, stored};
 
 /// How often to ask what became of a commit whose answer was lost.
@@ -99,6 +102,46 @@ impl MongoViewStore {
         }
     }
 
+    /// False when the generation takes no load any more.
+    ///
+    /// That is looked up before, and not in a transaction. Between the look and the write another
+    /// rebuild may begin: then the documents are in a collection that no reader will ever see, and
+    /// that goes with the next change of generations. The generation cannot go live in between,
+    /// because its own rebuild moves its checkpoint, and waits for every load before.
+    pub(super) async fn load_documents(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<bool, Error> {
+        let state = self.slots.find(view).await?.map(|generations| generations.state);
+        if state.and_then(|state| state.building) != Some(building)
+            || building != Checkpoint::first(building.generation)
+        {
+            return Ok(false);
+        }
+        if documents.is_empty() {
+            return Ok(true); // the driver would refuse to insert nothing
+        }
+        let collection: Collection<Stored<&Value>> =
+            self.database.collection(&collections::name(view, building.generation));
+        collection.insert_many(documents.iter().map(Stored::from)).ordered(false).await?;
+        Ok(true)
+    }
+
+    /// Gives a rebuilt generation its indexes, which takes as long as there are documents.
+    pub(super) async fn index_rebuilt(
+        &self,
+        view: &View,
+        building: Checkpoint,
+    ) -> Result<(), Error> {
+        let state = self.slots.find(view).await?.map(|generations| generations.state);
+        if state.and_then(|state| state.building) == Some(building) {
+            collections::index(&self.database, view, building.generation).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn change_generations<T>(
         &self,
         view: &View,
@@ -134,7 +177,7 @@ impl MongoViewStore {
             if let Some(known) = self.slots.find(view).await? {
                 return Ok(known);
             }
-            collections::create(&self.database, view, Generations::FIRST.generation).await?;
+            collections::index(&self.database, view, Generations::FIRST.generation).await?;
             self.slots.insert(view).await?;
         }
     }

@@ -1,12 +1,12 @@
 //! The table `views`: which generations a view has, and how far each has come.
 
-use events::Position;
+use events::{Position, Timestamp};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::super::generations::Generations;
-use super::super::{ApplyError, Checkpoint, Slot, ViewState};
+use super::super::{ApplyError, Checkpoint, Document, Slot, ViewState};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -164,6 +164,29 @@ pub(super) async fn remove_documents(
     .bind(name)
     .bind(generation)
     .bind(Json(ids))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn put_document(
+    connection: &mut SqliteConnection,
+    name: &str,
+    generation: i64,
+    document: &Document,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO documents (view, generation, id, version, listed_at, body)
+         VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET
+             version = excluded.version, listed_at = excluded.listed_at, body = excluded.body",
+    )
+    .bind(name)
+    .bind(generation)
+    .bind(document.id.hyphenated())
+    .bind(document.version.get())
+    .bind(document.listed_at.map(Timestamp::millis))
+    .bind(Json(&document.body))
     .execute(connection)
     .await?;
     Ok(())

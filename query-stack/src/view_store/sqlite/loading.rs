@@ -1,0 +1,35 @@
+//! Documents in bulk, beside a portal that goes on to write the same file.
+
+use tokio::time::{Instant, sleep};
+
+use super::super::{ApplyError, Checkpoint, Document, View};
+use super::{SqliteViewStore, views};
+
+impl SqliteViewStore {
+    /// SQLite gives the write lock to whoever happens to ask when it is free, not to who has waited
+    /// longest. So it is left free for half as long as it was held, or the projectors of another
+    /// process might never have it.
+    pub(super) async fn load_documents(
+        &self,
+        view: &View,
+        building: Checkpoint,
+        documents: &[Document],
+    ) -> Result<(), ApplyError> {
+        let name = view.to_string();
+        let (turn, mut transaction) = self.write().await?;
+        let began = Instant::now();
+        let known = views::find_or_insert(&mut transaction, &name).await?;
+        if known.state.building != Some(building)
+            || building != Checkpoint::first(building.generation)
+        {
+            return Err(ApplyError::Moved);
+        }
+        for document in documents {
+            views::put_document(&mut transaction, &name, building.generation, document).await?;
+        }
+        transaction.commit().await?;
+        sleep(began.elapsed() / 2).await;
+        drop(turn);
+        Ok(())
+    }
+}

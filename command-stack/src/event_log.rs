@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use events::{
-    ArticleId, Backoff, Chain, EventReader, LogError, Metadata, NewEvent, Position, StreamId,
-    Timestamp, UserId, Version,
+    ArticleId, Backoff, Chain, EventReader, LogError, Metadata, NewEvent, Position, ServerUrl,
+    StreamId, Timestamp, UserId, Version,
 };
 
 use futures::future::BoxFuture;
@@ -199,7 +199,7 @@ pub enum EventLogUrl {
     /// A file; created when missing.
     Sqlite(String),
     /// A database of PostgreSQL 15 or newer.
-    Postgres(String),
+    Postgres(ServerUrl),
 }
 
 impl FromStr for EventLogUrl {
@@ -208,7 +208,7 @@ impl FromStr for EventLogUrl {
     fn from_str(url: &str) -> Result<Self, String> {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.to_owned())),
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.into())),
             _ => Err("an event log is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned()),
         }
     }

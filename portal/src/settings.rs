@@ -1,6 +1,8 @@
 //! Every setting: a flag and an environment variable each. `portal --help` is the reference.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, value_parser};
@@ -32,7 +34,8 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "PORTAL_DATA_DIR", default_value = "./portal-data")]
     pub(crate) data_dir: PathBuf,
 
-    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]
+    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]; a
+    /// password in it is safer in a file or in the environment, because `ps` shows flags
     #[arg(
         long,
         global = true,
@@ -40,18 +43,40 @@ pub(crate) struct Settings {
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub(crate) event_log: Option<EventLogUrl>,
+    event_log: Option<EventLogUrl>,
 
-    /// The bus: in-process: or amqp://…
+    /// A file with the address of the event log
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_EVENT_LOG_FILE",
+        value_name = "FILE",
+        value_parser = in_file::<EventLogUrl>,
+        conflicts_with = "event_log"
+    )]
+    event_log_file: Option<EventLogUrl>,
+
+    /// The bus: in-process: or amqp://… [default: in-process:]; by TLS:
+    /// amqps://…?cacertfile=FILE
     #[arg(
         long,
         global = true,
         env = "PORTAL_BUS",
         hide_env_values = true,
-        value_name = "URL",
-        default_value = "in-process:"
+        value_name = "URL"
     )]
-    pub(crate) bus: BusUrl,
+    bus: Option<BusUrl>,
+
+    /// A file with the address of the bus
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_BUS_FILE",
+        value_name = "FILE",
+        value_parser = in_file::<BusUrl>,
+        conflicts_with = "bus"
+    )]
+    bus_file: Option<BusUrl>,
 
     /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory]
     #[arg(
@@ -61,7 +86,47 @@ pub(crate) struct Settings {
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub(crate) view_store: Option<ViewStoreUrl>,
+    view_store: Option<ViewStoreUrl>,
+
+    /// A file with the address of the view store
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_VIEW_STORE_FILE",
+        value_name = "FILE",
+        value_parser = in_file::<ViewStoreUrl>,
+        conflicts_with = "view_store"
+    )]
+    view_store_file: Option<ViewStoreUrl>,
+
+    /// Listen with TLS: the certificate in PEM, and those between it and its authority
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert in PEM
+    #[arg(long, global = true, env = "PORTAL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Whose certificates are believed at https:// addresses of --command-url and --query-urls, in
+    /// PEM [default: the authorities that browsers trust]
+    #[arg(long, global = true, env = "PORTAL_TLS_CA", value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
+    /// Connections that are served at the same time; more wait until one ends
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_MAX_CONNECTIONS",
+        value_name = "NUMBER",
+        default_value = "768"
+    )]
+    pub(crate) max_connections: NonZeroU16,
 
     /// The categories of news, separated by commas
     #[arg(
@@ -92,7 +157,26 @@ pub(crate) struct Settings {
     pub(crate) log: String,
 }
 
+/// An address that stands in a file, for those that hold a password. What is wrong with it is told
+/// without it.
+fn in_file<T: FromStr<Err = String>>(file: &str) -> Result<T, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    text.trim().parse().map_err(|error| format!("what is in {file} is wrong: {error}"))
+}
+
 impl Settings {
+    pub(crate) fn event_log(&self) -> Option<&EventLogUrl> {
+        self.event_log.as_ref().or(self.event_log_file.as_ref())
+    }
+
+    pub(crate) fn bus(&self) -> &BusUrl {
+        self.bus.as_ref().or(self.bus_file.as_ref()).unwrap_or(&BusUrl::InProcess)
+    }
+
+    pub(crate) fn view_store(&self) -> Option<&ViewStoreUrl> {
+        self.view_store.as_ref().or(self.view_store_file.as_ref())
+    }
+
     /// What no single setting can see to.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let twice = |(at, category): (usize, &Category)| {
@@ -112,7 +196,7 @@ pub(crate) enum QueryUrl {
     Of(Category, String),
 }
 
-impl std::str::FromStr for QueryUrl {
+impl FromStr for QueryUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -62,7 +62,9 @@ pub(crate) async fn serve(
     let url = format!("{scheme}{with_tls}://{}", listener.local_addr()?);
     println!("listening on {url}{}", guide(&url));
     let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
-    let connections = Connections::new(router, Admission::default(), tls, shutdown.clone());
+    let admission = Admission::default();
+    let connections =
+        Connections::new(router, admission, tls, shutdown.clone(), Arc::clone(&places));
     let open = TaskTracker::new();
     let accepting = async {
         // Closed never, so that this ends with the token alone.

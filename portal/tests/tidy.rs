@@ -116,9 +116,16 @@ fn compose_runs_every_service_on_every_server_in_order() {
     let compose = compose();
     let services = &compose["services"];
     let names = names(services);
-    for name in
-        ["postgres", "rabbitmq", "mongodb", "migrate", "command-stack", "relay", "orchestrator"]
-    {
+    for name in [
+        "postgres",
+        "rabbitmq",
+        "mongodb",
+        "migrate",
+        "logins",
+        "command-stack",
+        "relay",
+        "orchestrator",
+    ] {
         assert!(names.contains(name), "{name}");
     }
     let mut categories = BTreeSet::new();
@@ -136,9 +143,9 @@ fn compose_runs_every_service_on_every_server_in_order() {
                 let dependency = dependency.as_str().expect("a name");
                 assert!(names.contains(dependency), "{name} waits for {dependency}");
                 let condition = how["condition"].as_str();
-                let migrate = dependency == "migrate";
+                let once = ["migrate", "logins"].contains(&dependency);
                 let expected =
-                    if migrate { "service_completed_successfully" } else { "service_healthy" };
+                    if once { "service_completed_successfully" } else { "service_healthy" };
                 assert_eq!(condition, Some(expected), "{name} waits for {dependency}");
             }
         }

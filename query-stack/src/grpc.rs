@@ -31,8 +31,12 @@ use crate::view_store::{ListPlace, Unavailable, View, ViewState, ViewStore};
 
 /// How long a query waits for its `min_position`.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between looks at a checkpoint that another process moves.
+/// Between looks at a checkpoint that another process moves: the first pause, and the longest.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
+/// Queries that may wait for a position at the same time. Each looks again and again, and a store
+/// that is behind already must not be kept from its work by that.
+const WAITING: usize = 128;
 
 /// The queries of the views of these categories.
 #[derive(Clone)]
@@ -42,6 +46,8 @@ pub struct Queries {
     keyring: Keyring,
     /// Turns of those who put a ledger together.
     ledgers: Arc<Semaphore>,
+    /// Places of those who wait for a position.
+    waiting: Arc<Semaphore>,
     categories: Arc<[Category]>,
 }
 
@@ -58,7 +64,8 @@ impl Queries {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let ledgers = Arc::new(Semaphore::new(cores));
-        Self { store, log, keyring, ledgers, categories: categories.into() }
+        let waiting = Arc::new(Semaphore::new(WAITING));
+        Self { store, log, keyring, ledgers, waiting, categories: categories.into() }
     }
 
     /// The gRPC service, and the health checks over plain HTTP on the same port.
@@ -85,6 +92,7 @@ impl Queries {
         let min = Position::new(min);
         let deadline = Instant::now() + PATIENCE;
         let mut needed = None;
+        let (mut place, mut pause) = (None, LOOK_AGAIN);
         loop {
             let mut state = self.store.state(view).await.map_err(unavailable)?;
             if state.live.position >= needed.unwrap_or(min) {
@@ -96,10 +104,12 @@ impl Queries {
                 needed = Some(self.last_of_partition(view, min).await);
                 continue;
             }
-            if Instant::now() >= deadline {
+            place = place.or_else(|| self.waiting.try_acquire().ok());
+            if Instant::now() >= deadline || place.is_none() {
                 return Err(Status::failed_precondition("the view is behind"));
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK_AGAIN_LATER);
         }
     }
 

@@ -9,12 +9,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +46,8 @@ pub(super) struct Connections {
     admission: Admission,
     tls: Option<TlsAcceptor>,
     shutdown: CancellationToken,
+    /// Who is in: none is left when it is full.
+    places: Arc<Semaphore>,
     http: Arc<Builder<TokioExecutor>>,
 }
 
@@ -53,6 +57,7 @@ impl Connections {
         admission: Admission,
         tls: Option<TlsAcceptor>,
         shutdown: CancellationToken,
+        places: Arc<Semaphore>,
     ) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
         http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
@@ -61,7 +66,7 @@ impl Connections {
             .keep_alive_interval(PING)
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX));
-        Self { router, admission, tls, shutdown, http: Arc::new(http) }
+        Self { router, admission, tls, shutdown, places, http: Arc::new(http) }
     }
 
     /// Returns when the connection is closed.
@@ -83,13 +88,19 @@ impl Connections {
     ) {
         let use_of_it = Arc::new(Use::default());
         let (router, admission, of_requests) = (self.router, self.admission, use_of_it.clone());
+        let places = self.places;
         let service = service_fn(move |request: Request<_>| {
             let (router, admission) = (router.clone(), admission.clone());
-            let under_way = UnderWay::begin(&of_requests);
+            let (under_way, places) = (UnderWay::begin(&of_requests), places.clone());
             async move {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(peer));
-                let response = admission.answer(router, request).await;
+                let keeps_place = request.version() <= Version::HTTP_11;
+                let mut response = admission.answer(router, request).await;
+                // While others wait for a place, nobody keeps one only to be idle.
+                if keeps_place && places.available_permits() == 0 {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 drop(under_way);
                 Ok::<_, Infallible>(response)
             }

@@ -19,8 +19,7 @@ const WAITING_PER_CORE: usize = 96;
 
 /// Each hash takes 19 MiB, and more of them at once than there are cores would not be faster.
 static HASHING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
-static WAITING: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(cores() * WAITING_PER_CORE));
+static WAITING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores() * WAITING_PER_CORE));
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)

@@ -150,7 +150,8 @@ fn scheme_and_authority(address: &str) -> Result<(Scheme, Authority), String> {
 fn towards(scheme: &Scheme, authority: &Authority, mut request: Request<Body>) -> Request<Body> {
     let path = request.uri().path_and_query().cloned();
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let uri = Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query(path);
+    let uri =
+        Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query(path);
     // All three parts are there, so that this cannot fail.
     if let Ok(uri) = uri.build() {
         *request.uri_mut() = uri;

@@ -55,7 +55,7 @@ pub(crate) async fn serve(
     guide: impl FnOnce(&str) -> String,
 ) -> Result<()> {
     let listen = &settings.listen;
-    let tls = tls::acceptor(settings)?;
+    let tls = tls::acceptor(&settings.tls)?;
     let listener = TcpListener::bind(listen).await;
     let mut listener = listener.with_context(|| format!("--listen {listen} is not possible"))?;
     let with_tls = if tls.is_some() { "s" } else { "" };

@@ -140,7 +140,7 @@ pub(crate) async fn relay(settings: Settings) -> Result<()> {
 pub(crate) async fn orchestrator(settings: Settings) -> Result<()> {
     let command_url = settings.command_url.as_deref();
     let command_url = command_url.context("an orchestrator of its own needs --command-url")?;
-    let trust = tls::trust(&settings)?;
+    let trust = tls::trust(&settings.tls)?;
     let commands = Upstream::at("command-stack", command_url, Protocol::Http1, &trust);
     let commands = commands.map_err(|error| anyhow!("--command-url: {error}"))?;
     let queries = query_upstreams(&settings, &trust)?;
@@ -190,8 +190,8 @@ fn query_upstreams(
 pub(crate) async fn health(settings: &Settings) -> Result<ExitCode> {
     // A service that listens on all addresses is asked on the loopback one.
     let address = settings.listen.replace("0.0.0.0", "127.0.0.1");
-    let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
-    let (url, trust) = (format!("{scheme}://{address}"), tls::trust_in_ourselves(settings)?);
+    let scheme = if settings.tls.tls_cert.is_some() { "https" } else { "http" };
+    let (url, trust) = (format!("{scheme}://{address}"), tls::trust_in_ourselves(&settings.tls)?);
     let service = Upstream::at("service", &url, Protocol::Http1, &trust);
     let service = service.map_err(|error| anyhow!("--listen: {error}"))?;
     let ready = service.ready().await;

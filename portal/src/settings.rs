@@ -1,17 +1,20 @@
 //! Every setting: a flag and an environment variable each. `portal --help` is the reference.
 
+mod addresses;
+
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, value_parser};
-use command_stack::event_log::EventLogUrl;
-use events::bus::BusUrl;
 use events::{Category, Position, Role, Timestamp};
 use query_stack::Until;
-use query_stack::view_store::{Projection, ViewStoreUrl};
+use query_stack::view_store::Projection;
 use uuid::Uuid;
+
+use self::addresses::Addresses;
+use crate::tls::Tls;
 
 /// An event-sourced news portal. Without a command: everything in one process, on embedded stores.
 #[derive(Debug, Parser)]
@@ -34,89 +37,11 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "PORTAL_DATA_DIR", default_value = "./portal-data")]
     pub(crate) data_dir: PathBuf,
 
-    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]; a
-    /// password in it is safer in a file or in the environment, because `ps` shows flags
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_EVENT_LOG",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    event_log: Option<EventLogUrl>,
+    #[command(flatten)]
+    pub(crate) addresses: Addresses,
 
-    /// A file with the address of the event log
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_EVENT_LOG_FILE",
-        value_name = "FILE",
-        value_parser = in_file::<EventLogUrl>,
-        conflicts_with = "event_log"
-    )]
-    event_log_file: Option<EventLogUrl>,
-
-    /// The bus: in-process: or amqp://… [default: in-process:]; by TLS:
-    /// amqps://…?cacertfile=FILE
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_BUS",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    bus: Option<BusUrl>,
-
-    /// A file with the address of the bus
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_BUS_FILE",
-        value_name = "FILE",
-        value_parser = in_file::<BusUrl>,
-        conflicts_with = "bus"
-    )]
-    bus_file: Option<BusUrl>,
-
-    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory]
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_VIEW_STORE",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    view_store: Option<ViewStoreUrl>,
-
-    /// A file with the address of the view store
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_VIEW_STORE_FILE",
-        value_name = "FILE",
-        value_parser = in_file::<ViewStoreUrl>,
-        conflicts_with = "view_store"
-    )]
-    view_store_file: Option<ViewStoreUrl>,
-
-    /// Listen with TLS: the certificate in PEM, and those between it and its authority
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_TLS_CERT",
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
-    pub(crate) tls_cert: Option<PathBuf>,
-
-    /// The key of --tls-cert in PEM
-    #[arg(long, global = true, env = "PORTAL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-
-    /// Whose certificates are believed at https:// addresses of --command-url and --query-urls, in
-    /// PEM [default: the authorities that browsers trust]
-    #[arg(long, global = true, env = "PORTAL_TLS_CA", value_name = "FILE")]
-    pub(crate) tls_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
 
     /// Connections that are served at the same time; more wait until one ends
     #[arg(
@@ -157,26 +82,7 @@ pub(crate) struct Settings {
     pub(crate) log: String,
 }
 
-/// An address that stands in a file, for those that hold a password. What is wrong with it is told
-/// without it.
-fn in_file<T: FromStr<Err = String>>(file: &str) -> Result<T, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-    text.trim().parse().map_err(|error| format!("what is in {file} is wrong: {error}"))
-}
-
 impl Settings {
-    pub(crate) fn event_log(&self) -> Option<&EventLogUrl> {
-        self.event_log.as_ref().or(self.event_log_file.as_ref())
-    }
-
-    pub(crate) fn bus(&self) -> &BusUrl {
-        self.bus.as_ref().or(self.bus_file.as_ref()).unwrap_or(&BusUrl::InProcess)
-    }
-
-    pub(crate) fn view_store(&self) -> Option<&ViewStoreUrl> {
-        self.view_store.as_ref().or(self.view_store_file.as_ref())
-    }
-
     /// What no single setting can see to.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let twice = |(at, category): (usize, &Category)| {

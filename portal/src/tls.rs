@@ -1,21 +1,38 @@
 //! TLS of this process: the certificate that it shows, and whose it believes. The servers have
 //! theirs in the options of their URLs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use clap::Args;
 use orchestrator::upstream::Trust;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::settings::Settings;
+/// What the settings say of it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Tls {
+    /// Listen with TLS: the certificate in PEM, and those between it and its authority
+    #[arg(long, global = true, env = "PORTAL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert in PEM
+    #[arg(long, global = true, env = "PORTAL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Whose certificates are believed at https:// addresses of --command-url and --query-urls, in
+    /// PEM [default: the authorities that browsers trust]
+    #[arg(long, global = true, env = "PORTAL_TLS_CA", value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+}
 
 /// What takes connections with TLS; `None` when the settings ask for none.
-pub(crate) fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>> {
-    let (Some(certificate), Some(key)) = (&settings.tls_cert, &settings.tls_key) else {
+pub(crate) fn acceptor(tls: &Tls) -> Result<Option<TlsAcceptor>> {
+    let (Some(certificate), Some(key)) = (&tls.tls_cert, &tls.tls_key) else {
         return Ok(None);
     };
     let chain = chain(certificate)
@@ -33,16 +50,16 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 /// Who is believed to be a service of ours.
-pub(crate) fn trust(settings: &Settings) -> Result<Trust> {
-    match &settings.tls_ca {
+pub(crate) fn trust(tls: &Tls) -> Result<Trust> {
+    match &tls.tls_ca {
         Some(file) => Trust::in_authorities(file).map_err(|error| anyhow!("--tls-ca: {error}")),
         None => Ok(Trust::default()),
     }
 }
 
 /// Who is believed to be the service that has the same settings as we have.
-pub(crate) fn trust_in_ourselves(settings: &Settings) -> Result<Trust> {
-    match &settings.tls_cert {
+pub(crate) fn trust_in_ourselves(tls: &Tls) -> Result<Trust> {
+    match &tls.tls_cert {
         Some(file) => Trust::in_certificate(file).map_err(|error| anyhow!("--tls-cert: {error}")),
         None => Ok(Trust::default()),
     }

@@ -40,7 +40,7 @@ pub(crate) struct Bus {
 /// The address of the event log, with its default.
 fn event_log_url(settings: &Settings) -> EventLogUrl {
     let file = || settings.data_dir.join("events.db").to_string_lossy().into_owned();
-    settings.event_log().cloned().unwrap_or_else(|| EventLogUrl::Sqlite(file()))
+    settings.addresses.event_log().cloned().unwrap_or_else(|| EventLogUrl::Sqlite(file()))
 }
 
 /// The event log. A PostgreSQL that is down is no reason not to start; one that was never prepared
@@ -102,7 +102,8 @@ pub(crate) async fn migrate(settings: &Settings) -> Result<()> {
 /// The view store. It may be down.
 pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>> {
     let file = || settings.data_dir.join("views.db").to_string_lossy().into_owned();
-    let url = settings.view_store().cloned().unwrap_or_else(|| ViewStoreUrl::Sqlite(file()));
+    let url =
+        settings.addresses.view_store().cloned().unwrap_or_else(|| ViewStoreUrl::Sqlite(file()));
     Ok(match url {
         ViewStoreUrl::Sqlite(path) => {
             make_data_dir(settings)?;
@@ -119,7 +120,7 @@ pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>
 
 /// The bus. It may be down.
 pub(crate) fn bus(settings: &Settings) -> Bus {
-    match settings.bus() {
+    match settings.addresses.bus() {
         BusUrl::InProcess => {
             let bus = InProcessBus::default();
             Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
@@ -133,7 +134,7 @@ pub(crate) fn bus(settings: &Settings) -> Bus {
 
 /// The bus of one service among several.
 pub(crate) fn bus_between_processes(settings: &Settings) -> Result<Bus> {
-    if *settings.bus() == BusUrl::InProcess {
+    if *settings.addresses.bus() == BusUrl::InProcess {
         bail!("a service of its own needs a bus between processes: set --bus amqp://…");
     }
     Ok(bus(settings))

@@ -107,7 +107,9 @@ async fn more_commands_than_the_log_takes_are_refused_early_and_nothing_acknowle
     assert_eq!(health, 200);
     let refused = |answer: &Answer| {
         assert_eq!(answer.status, 503, "{}", answer.body);
-        assert!(!answer.header("retry-after").is_empty() && !answer.header("x-request-id").is_empty());
+        assert!(
+            !answer.header("retry-after").is_empty() && !answer.header("x-request-id").is_empty()
+        );
     };
     for (answer, took) in &flood {
         refused(answer);
@@ -165,7 +167,7 @@ async fn what_a_slow_view_store_cannot_take_waits_in_the_broker_and_not_in_our_m
     let before = resident(&portal, "query-stack-2");
     servers.signal("mongodb", "STOP");
     let content = "Sentence of the text. ".repeat(CONTENT / 22);
-    let article = |number| {
+    let article = |number: usize| {
         let title = format!("Article {number}");
         json!({"source_id": number.to_string(), "category": "sports", "title": title, "content": content})
     };

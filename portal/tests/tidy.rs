@@ -67,6 +67,18 @@ fn every_dependency_has_a_licence_that_deny_toml_allows() {
 }
 
 #[test]
+fn there_is_one_tls_and_one_provider_of_its_cryptography() {
+    for package in &metadata().packages {
+        let another = ["aws-lc-rs", "openssl-sys", "native-tls"];
+        assert!(
+            !another.contains(&package.name.as_str()),
+            "{} beside rustls and ring",
+            package.name
+        );
+    }
+}
+
+#[test]
 fn nothing_unexpected_lies_at_the_top() {
     let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("git");
     let listed = String::from_utf8(listed.stdout).expect("names");

@@ -5,17 +5,18 @@
 //! letter queue. A connection is made when it is first needed and again after it broke; the loops
 //! that use it own the back-off.
 
+mod connecting;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryFutureExt};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
     ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
+use lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, timeout};
 
@@ -84,20 +85,12 @@ impl RabbitMq {
         Self { url: url.into(), connection: Arc::default(), publisher: Arc::default() }
     }
 
-    async fn connect(&self) -> Result<Connection, BoxError> {
-        let name = ConnectionProperties::default().with_connection_name("portal".into());
-        let url = self.url.with_password();
-        let tls = OwnedTLSConfig { identity: None, cert_chain: authorities(url)? };
-        let runtime = lapin::runtime::default_runtime()?;
-        Ok(Connection::connect_with_config(url, name, tls, runtime).await?)
-    }
-
     async fn channel(&self) -> Result<OpenChannel, BusError> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = connection.as_ref().filter(|open| open.status().connected()) {
             return Ok(OpenChannel(open.create_channel().await?));
         }
-        let opening = async { self.connect().await.map_err(BusError::Unavailable) };
+        let opening = connecting::connect(&self.url).map_err(BusError::Unavailable);
         let opened = answered(CONNECT_TIMEOUT, opening).await?;
         Ok(OpenChannel(connection.insert(opened).create_channel().await?))
     }
@@ -146,15 +139,6 @@ impl RabbitMq {
         let consumer = channel.0.basic_consume(queue, tag, options, FieldTable::default()).await?;
         Ok(RabbitSubscription { channel, consumer, last_tag: None })
     }
-}
-
-/// The file that the URL names, as RabbitMQ's own clients do it.
-fn authorities(url: &str) -> Result<Option<String>, BoxError> {
-    let options = url.split_once('?').map_or("", |(_, options)| options).split('&');
-    let mut files = options.filter_map(|option| option.strip_prefix("cacertfile="));
-    let Some(file) = files.next() else { return Ok(None) };
-    let read = std::fs::read_to_string(file);
-    read.map(Some).map_err(|error| format!("cacertfile={file}: {error}").into())
 }
 
 async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {

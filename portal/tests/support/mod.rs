@@ -171,7 +171,8 @@ impl Portal {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let first = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("{name} ended"));
-        let (scheme, address) = first.split_once("://").unwrap_or_else(|| panic!("{name}: {first}"));
+        let (scheme, address) =
+            first.split_once("://").unwrap_or_else(|| panic!("{name}: {first}"));
         let (scheme, address) = (with_or_without_tls(scheme), address.to_owned());
         // Or the process would block once the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));

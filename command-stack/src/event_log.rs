@@ -14,8 +14,8 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use events::{
-    ArticleId, EventReader, LogError, Metadata, NewEvent, Position, StreamId, Timestamp, UserId,
-    Version,
+    ArticleId, EventReader, LogError, Metadata, NewEvent, Position, ServerUrl, StreamId, Timestamp,
+    UserId, Version,
 };
 
 pub(crate) use self::leading::take_turns;
@@ -150,7 +150,7 @@ pub enum EventLogUrl {
     /// A file; created when missing.
     Sqlite(String),
     /// A database of PostgreSQL 15 or newer.
-    Postgres(String),
+    Postgres(ServerUrl),
 }
 
 impl FromStr for EventLogUrl {
@@ -159,7 +159,7 @@ impl FromStr for EventLogUrl {
     fn from_str(url: &str) -> Result<Self, String> {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.to_owned())),
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.into())),
             _ => Err("an event log is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned()),
         }
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
 use axum::http::request::Parts;
@@ -24,7 +24,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events::personal::{KeyReader, Keyring};
 use events::{Category, Chain, LogError, Metadata, Position, Version};
 use proto::conventions::{
-    self, Address, BODY_LIMIT, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness,
+    self, Address, EntityTags, Need, PORTAL_POSITION, etag, liveness, read_body, readiness,
     request_id, traceparent,
 };
 use proto::metrics::exposition;
@@ -138,10 +138,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| {
-            let status = StatusCode::PAYLOAD_TOO_LARGE;
-            Problem::new(status, "body-too-large", "Body too large", "the limit is 1 MiB")
-        })?;
+        let bytes = read_body(body).await?;
         Ok(Self {
             if_match: EntityTags::read(&parts.headers, &IF_MATCH, false),
             context: context(&parts, &bytes)?,
@@ -313,7 +310,7 @@ fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Pro
                 .retry_after(1)
         }
         CommandError::Overloaded | CommandError::TooManyConflicts => {
-            Problem::unavailable("too many commands at once")
+            Problem::overloaded("too many commands at once")
         }
         CommandError::Log(error) => explain_log(&error),
     }

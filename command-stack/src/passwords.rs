@@ -13,12 +13,17 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// How long a password waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Passwords that wait for each core: so many as can be hashed meanwhile, at about 30 ms each.
+const WAITING_PER_CORE: usize = 96;
 
 /// Each hash takes 19 MiB, and more of them at once than there are cores would not be faster.
-static HASHING: LazyLock<Semaphore> = LazyLock::new(|| {
-    Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
-});
+static HASHING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
+static WAITING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores() * WAITING_PER_CORE));
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
 /// The hash of a password that nobody has: compared for an address that nobody has, so that both
 /// take the same time.
@@ -60,6 +65,8 @@ pub async fn verify(password: String, hash: Option<String>) -> Result<bool, Hash
 }
 
 async fn turn() -> Result<SemaphorePermit<'static>, HashError> {
+    // Who would wait in vain is told so at once.
+    let _place = WAITING.try_acquire().map_err(|_| HashError::Overloaded)?;
     let turn = timeout(PATIENCE, HASHING.acquire()).await;
     turn.ok().and_then(Result::ok).ok_or(HashError::Overloaded)
 }

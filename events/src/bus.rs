@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 
-use crate::{BoxError, Dependency, Partition, Position, RecordedEvent};
+use crate::{BoxError, Dependency, Partition, Position, RecordedEvent, ServerUrl};
 
 /// An event on its way to the projectors.
 #[derive(Debug, Clone)]
@@ -109,13 +109,13 @@ pub trait Subscription: Send {
     async fn acknowledge(&mut self) -> Result<(), BusError>;
 }
 
-/// The address of a bus: `in-process:` or `amqp://…`.
+/// The address of a bus: `in-process:`, `amqp://…` or, with TLS, `amqps://…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BusUrl {
     /// Queues in this process's memory.
     InProcess,
     /// A broker, RabbitMQ from 3.10.
-    Amqp(String),
+    Amqp(ServerUrl),
 }
 
 impl FromStr for BusUrl {
@@ -124,7 +124,7 @@ impl FromStr for BusUrl {
     fn from_str(url: &str) -> Result<Self, String> {
         match url.split_once(':') {
             Some(("in-process", "")) => Ok(Self::InProcess),
-            Some(("amqp", rest)) if rest.starts_with("//") => Ok(Self::Amqp(url.to_owned())),
+            Some(("amqp" | "amqps", rest)) if rest.starts_with("//") => Ok(Self::Amqp(url.into())),
             _ => Err("a bus is in-process: or amqp://USER:PASSWORD@HOST/VHOST".to_owned()),
         }
     }

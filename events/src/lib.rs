@@ -13,6 +13,7 @@ pub mod personal;
 mod reader;
 mod role;
 pub mod seal;
+mod server_url;
 pub mod sqlite;
 mod upcast;
 pub mod user;
@@ -24,3 +25,4 @@ pub use ids::{
 };
 pub use reader::{BoxError, Chain, Dependency, EventReader, LogError, StreamPages, StreamSender};
 pub use role::Role;
+pub use server_url::ServerUrl;

@@ -8,3 +8,6 @@ CREATE TABLE leases (
     expires_at timestamptz NOT NULL
 );
 INSERT INTO leases (task, epoch, expires_at) VALUES ('relay', 0, '-infinity'), ('agenda', 0, '-infinity');
+
+REVOKE ALL ON leases FROM PUBLIC;
+GRANT SELECT, UPDATE ON leases TO portal_commands, portal_relay;

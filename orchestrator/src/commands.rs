@@ -3,16 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use events::Chain;
 use proto::Problem;
-use proto::conventions::{BODY_LIMIT, FORWARDED_FOR};
+use proto::conventions::{FORWARDED_FOR, read_body};
 use tokio::time::timeout;
 
 use crate::Orchestrator;
@@ -36,10 +36,9 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// Hands a request on to the command-stack.
 pub(crate) async fn forward(State(portal): State<Orchestrator>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
-        let status = StatusCode::PAYLOAD_TOO_LARGE;
-        let limit = "the limit is 1 MiB";
-        return Problem::new(status, "body-too-large", "Body too large", limit).into_response();
+    let bytes = match read_body(body).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return problem.into_response(),
     };
     strip(&mut parts.headers);
     if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {

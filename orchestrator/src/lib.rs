@@ -107,10 +107,10 @@ async fn categories(State(portal): State<Orchestrator>) -> Json<Value> {
 /// The door works as long as something behind it does, so nothing behind it is vital by itself.
 async fn ready(State(portal): State<Orchestrator>) -> Response {
     let upstreams = [&portal.commands].into_iter().chain(portal.queries.upstreams());
-    let health = join_all(upstreams.map(async |upstream| (upstream, upstream.health().await)));
+    let health = join_all(upstreams.map(async |upstream| (upstream, upstream.health().await.ok())));
     let health = health.await;
     let states = health.iter().map(|(upstream, health)| {
-        let up = health.is_some();
+        let up = health.as_ref().is_some_and(|health| health.ready);
         (upstream.name(), Need::Useful, up)
     });
     let mut states: Vec<_> = states.collect();

@@ -1,9 +1,10 @@
 //! Asking the query-stacks, each question with a deadline.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use events::{Category, Position};
+use events::{Category, Chain, Position};
 use futures::Future;
 use futures::future::select_ok;
 use proto::Problem;
@@ -188,7 +189,8 @@ async fn ask<T>(
         Code::FailedPrecondition => Err(QueryError::Behind),
         code => {
             let (upstream, reason) = (upstream.name(), status.message());
-            tracing::warn!(upstream, ?code, reason, "a query has no answer");
+            let cause = status.source().map(|cause| Chain(cause).to_string());
+            tracing::warn!(upstream, ?code, reason, cause, "a query has no answer");
             Err(QueryError::Unavailable)
         }
     }

@@ -1,6 +1,8 @@
 //! The services behind the door. Whether one is another process or this one is decided here and
 //! nowhere else: both are a `tower` service of HTTP requests, and gRPC goes over the same.
 
+mod trust;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{Request, Response, Uri};
+use events::BoxError;
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -19,13 +23,19 @@ use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
+pub use self::trust::Trust;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The network may forget a connection and tell neither end. One that carries all queries at once is
-/// asked whether it lives; of those that carry one command at a time, idle ones are not kept long.
+/// asked whether it lives; of those that carry one command at a time, idle ones are not kept long, and less long
+/// than a service keeps them (`portal/src/serve.rs`), or a request could meet the end.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest gRPC answer: a ledger of some hundred versions of the longest texts. More is an
+/// error of the answer, not our memory.
+const LARGEST_ANSWER: usize = 256 << 20;
 
 const HEALTH_LIMIT: usize = 64 << 10;
 
@@ -44,9 +54,12 @@ pub struct Upstream {
     service: HttpTransport,
 }
 
-/// What a service that is ready says of itself.
+/// What a service says of itself.
 #[derive(Debug, Default, Deserialize)]
 pub struct Health {
+    /// Whether it can do its work.
+    #[serde(skip)]
+    pub ready: bool,
     /// The views of it that leave out streams.
     #[serde(default)]
     pub parked: Vec<ParkedView>,
@@ -71,15 +84,26 @@ impl Upstream {
         Self { name: name.into(), service: BoxCloneSyncService::new(service) }
     }
 
-    /// A service at `http://host:port`.
+    /// A service at `http://host:port` or `https://host:port`.
     ///
     /// # Errors
     /// When the address is another kind of address.
-    pub fn at(name: &str, address: &str, protocol: Protocol) -> Result<Self, String> {
-        let authority = authority(address)?;
+    pub fn at(
+        name: &str,
+        address: &str,
+        protocol: Protocol,
+        trust: &Trust,
+    ) -> Result<Self, String> {
+        let (scheme, authority) = scheme_and_authority(address)?;
         let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let tls = HttpsConnectorBuilder::new().with_tls_config(trust.0.clone()).https_or_http();
+        let connector = match protocol {
+            Protocol::Http1 => tls.enable_http1().wrap_connector(connector),
+            Protocol::Http2 => tls.enable_http2().wrap_connector(connector),
+        };
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -89,7 +113,7 @@ impl Upstream {
             .http2_keep_alive_timeout(PING_TIMEOUT)
             .build(connector);
         let service = ServiceBuilder::new()
-            .map_request(move |request| towards(&authority, request))
+            .map_request(move |request| towards(&scheme, &authority, request))
             .map_response(|response: Response<_>| response.map(Body::new))
             .map_err(NoAnswer)
             .service(client);
@@ -115,35 +139,42 @@ impl Upstream {
         let service = ServiceBuilder::new()
             .map_request(|request: Request<tonic::body::Body>| request.map(Body::new))
             .service(self.service.clone());
-        // A ledger has no largest size, and what answers is ours.
-        QueriesClient::new(BoxCloneSyncService::new(service)).max_decoding_message_size(usize::MAX)
+        QueriesClient::new(BoxCloneSyncService::new(service))
+            .max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    /// What its `/health/ready` says; `None`: that it is not ready, or nothing.
-    pub async fn health(&self) -> Option<Health> {
-        let request = Request::get("/health/ready").body(Body::empty()).ok()?;
+    /// What its `/health/ready` says.
+    ///
+    /// # Errors
+    /// When it does not answer, or not in time.
+    pub async fn health(&self) -> Result<Health, BoxError> {
+        let request = Request::get("/health/ready").body(Body::empty())?;
         let answer = async {
-            let answer = self.send(request).await.ok()?;
+            let answer = self.send(request).await?;
             let ready = answer.status().is_success();
-            let body = to_bytes(answer.into_body(), HEALTH_LIMIT).await.ok()?;
-            // Whoever is ready need not say more.
-            ready.then(|| serde_json::from_slice(&body).unwrap_or_default())
+            let body = to_bytes(answer.into_body(), HEALTH_LIMIT).await?;
+            // Who only says that all is well has said enough.
+            let health: Health = serde_json::from_slice(&body).unwrap_or_default();
+            Ok(Health { ready, ..health })
         };
-        timeout(HEALTH_TIMEOUT, answer).await.ok().flatten()
+        timeout(HEALTH_TIMEOUT, answer).await?
     }
 }
 
-fn authority(address: &str) -> Result<Authority, String> {
+fn scheme_and_authority(address: &str) -> Result<(Scheme, Authority), String> {
     let wrong = || format!("{address:?} is not an address like http://HOST:PORT");
     let uri: Uri = address.parse().map_err(|_| wrong())?;
-    let plain = uri.scheme() == Some(&Scheme::HTTP) && matches!(uri.path(), "" | "/");
-    uri.authority().filter(|_| plain).cloned().ok_or_else(wrong)
+    let parts = uri.into_parts();
+    let plain = matches!(parts.path_and_query.as_ref().map_or("", PathAndQuery::as_str), "" | "/");
+    let scheme = parts.scheme.filter(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme));
+    scheme.zip(parts.authority).filter(|_| plain).ok_or_else(wrong)
 }
 
-fn towards(authority: &Authority, mut request: Request<Body>) -> Request<Body> {
+fn towards(scheme: &Scheme, authority: &Authority, mut request: Request<Body>) -> Request<Body> {
     let path = request.uri().path_and_query().cloned();
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority.clone()).path_and_query(path);
+    let uri =
+        Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query(path);
     // All three parts are there, so that this cannot fail.
     if let Ok(uri) = uri.build() {
         *request.uri_mut() = uri;

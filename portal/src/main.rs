@@ -5,6 +5,7 @@ mod progress;
 mod serve;
 mod services;
 mod settings;
+mod tls;
 mod tools;
 mod wiring;
 
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
+use events::ServerUrl;
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{Cli, Settings, Task};
@@ -29,9 +31,19 @@ async fn main() -> ExitCode {
         Ok(()) => {}
         Err(error) => return fail(&error),
     }
+    warn_of_passwords_in_ps();
     match run(cli).await {
         Ok(code) => code,
         Err(error) => fail(&error),
+    }
+}
+
+fn warn_of_passwords_in_ps() {
+    if std::env::args().any(|argument| ServerUrl::from(argument.as_str()).has_password()) {
+        tracing::warn!(
+            "a password was given on the command line, where `ps` shows it: give it by environment \
+             or file"
+        );
     }
 }
 

@@ -1,18 +1,32 @@
 //! Listening, and stopping without cutting anybody off.
+//!
+//! Invariant: whatever comes in is bounded here, before anything is done for it: connections, what
+//! one of them may take its time for (`connection`), and requests (`admission`). What the limits
+//! are and why is in docs/limits.md.
 
-use std::net::SocketAddr;
+mod admission;
+mod connection;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::serve::ListenerExt;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// How long requests that were accepted may take after SIGTERM.
-const DRAIN: Duration = Duration::from_secs(15);
+use self::admission::Admission;
+use self::connection::Connections;
+use crate::settings::Settings;
+use crate::tls;
+
+/// How long requests that were accepted may take after SIGTERM: longer than any may take at all.
+const DRAIN: Duration = Duration::from_secs(25);
 
 /// A token that SIGTERM and Ctrl-C cancel.
 pub(crate) fn shutdown_on_signal() -> Result<CancellationToken> {
@@ -34,35 +48,42 @@ pub(crate) fn shutdown_on_signal() -> Result<CancellationToken> {
 /// Answers on an address until the token is cancelled, then finishes what it has accepted.
 /// `guide` is printed once it answers, after the line that says where.
 pub(crate) async fn serve(
-    listen: &str,
+    settings: &Settings,
     scheme: &str,
     router: Router,
     shutdown: CancellationToken,
     guide: impl FnOnce(&str) -> String,
 ) -> Result<()> {
     proto::metrics::started(env!("CARGO_PKG_VERSION"));
+    let listen = &settings.listen;
+    let tls = tls::acceptor(&settings.tls)?;
     let listener = TcpListener::bind(listen).await;
-    let listener = listener.with_context(|| format!("--listen {listen} is not possible"))?;
-    let address = listener.local_addr()?.to_string();
-    println!("listening on {scheme}://{address}{}", guide(&address));
-    // Small answers must not wait for Nagle's algorithm.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let stopping = shutdown.clone();
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stopping.cancelled().await });
-    let mut serving = std::pin::pin!(serving.into_future());
-    tokio::select! {
-        served = &mut serving => return Ok(served?),
-        () = shutdown.cancelled() => {}
-    }
-    match timeout(DRAIN, serving).await {
-        Ok(served) => Ok(served?),
-        Err(_) => {
-            tracing::warn!("some connections were still busy and are cut off");
-            Ok(())
+    let mut listener = listener.with_context(|| format!("--listen {listen} is not possible"))?;
+    let with_tls = if tls.is_some() { "s" } else { "" };
+    let url = format!("{scheme}{with_tls}://{}", listener.local_addr()?);
+    println!("listening on {url}{}", guide(&url));
+    let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
+    let admission = Admission::default();
+    let connections =
+        Connections::new(router, admission, tls, shutdown.clone(), Arc::clone(&places));
+    let open = TaskTracker::new();
+    let accepting = async {
+        // Closed never, so that this ends with the token alone.
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            // Waits and tries again when the process has no descriptor left.
+            let (stream, peer) = Listener::accept(&mut listener).await;
+            let connection = connections.clone();
+            open.spawn(async move {
+                connection.serve(stream, peer).await;
+                drop(place);
+            });
         }
+    };
+    shutdown.run_until_cancelled(accepting).await;
+    drop(listener);
+    open.close();
+    if timeout(DRAIN, open.wait()).await.is_err() {
+        tracing::warn!("some connections were still busy and are cut off");
     }
+    Ok(())
 }

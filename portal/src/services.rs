@@ -12,9 +12,9 @@ use command_stack::agenda::Agenda;
 use command_stack::clock::Clock;
 use command_stack::http::Commands;
 use command_stack::relay::Relay;
-use events::Partition;
+use events::{Chain, Partition};
 use orchestrator::Orchestrator;
-use orchestrator::upstream::{Protocol, Upstream};
+use orchestrator::upstream::{Protocol, Trust, Upstream};
 use proto::conventions::{self, Need, liveness, readiness};
 use proto::metrics::exposition;
 use query_stack::{Figures, Projector, Queries, views};
@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::serve::{serve, shutdown_on_signal};
 use crate::settings::{QueryUrl, Settings};
+use crate::tls;
 use crate::wiring::{self, Bus, Log};
 
 /// Everything in one process.
@@ -43,10 +44,10 @@ pub(crate) async fn portal(settings: Settings) -> Result<()> {
     let commands = Upstream::in_process("command-stack", commands(&settings, log)?.router());
     let queries = settings.categories.iter().map(|category| (category.clone(), queries.clone()));
     let router = Orchestrator::new(commands, queries.collect()).router();
-    let guide = |address: &str| {
+    let guide = |url: &str| {
         format!(
-            "\n\n  the home page      http://{address}/v1/home\n  health             \
-             http://{address}/health/ready\n  the data           {}\n  an editor's token  \
+            "\n\n  the home page      {url}/v1/home\n  health             \
+             {url}/health/ready\n  the data           {}\n  an editor's token  \
              {} token --role editor{}\n\n\
              Everybody may read; who writes needs a token. README.md has a first walk with curl; \
              Ctrl-C stops.",
@@ -55,7 +56,7 @@ pub(crate) async fn portal(settings: Settings) -> Result<()> {
             where_the_key_is(&settings),
         )
     };
-    serve(&settings.listen, "http", router, shutdown, guide).await?;
+    serve(&settings, "http", router, shutdown, guide).await?;
     background.stop().await;
     Ok(())
 }
@@ -92,7 +93,7 @@ pub(crate) async fn command_stack(settings: Settings) -> Result<()> {
     let background = Background::default();
     background.agenda(&log);
     let router = commands(&settings, log)?.router();
-    serve(&settings.listen, "http", router, shutdown, |_| String::new()).await?;
+    serve(&settings, "http", router, shutdown, |_| String::new()).await?;
     background.stop().await;
     Ok(())
 }
@@ -113,7 +114,7 @@ pub(crate) async fn query_stack(settings: Settings) -> Result<()> {
     let keyring = log.keyring();
     let queries = Queries::new(store, log.events, keyring, &settings.categories);
     let router = queries.router(bus.subscriber);
-    serve(&settings.listen, "grpc", router, shutdown, |_| String::new()).await?;
+    serve(&settings, "grpc", router, shutdown, |_| String::new()).await?;
     background.stop().await;
     Ok(())
 }
@@ -134,7 +135,7 @@ pub(crate) async fn relay(settings: Settings) -> Result<()> {
         .route("/health/ready", ready)
         .route("/metrics", get(exposition));
     let router = conventions::follow(router);
-    serve(&settings.listen, "http", router, shutdown, |_| String::new()).await?;
+    serve(&settings, "http", router, shutdown, |_| String::new()).await?;
     background.stop().await;
     Ok(())
 }
@@ -143,15 +144,19 @@ pub(crate) async fn relay(settings: Settings) -> Result<()> {
 pub(crate) async fn orchestrator(settings: Settings) -> Result<()> {
     let command_url = settings.command_url.as_deref();
     let command_url = command_url.context("an orchestrator of its own needs --command-url")?;
-    let commands = Upstream::at("command-stack", command_url, Protocol::Http1);
+    let trust = tls::trust(&settings.tls)?;
+    let commands = Upstream::at("command-stack", command_url, Protocol::Http1, &trust);
     let commands = commands.map_err(|error| anyhow!("--command-url: {error}"))?;
-    let queries = query_upstreams(&settings)?;
+    let queries = query_upstreams(&settings, &trust)?;
     let shutdown = shutdown_on_signal()?;
     let router = Orchestrator::new(commands, queries).router();
-    serve(&settings.listen, "http", router, shutdown, |_| String::new()).await
+    serve(&settings, "http", router, shutdown, |_| String::new()).await
 }
 
-fn query_upstreams(settings: &Settings) -> Result<Vec<(events::Category, Upstream)>> {
+fn query_upstreams(
+    settings: &Settings,
+    trust: &Trust,
+) -> Result<Vec<(events::Category, Upstream)>> {
     let mut for_all = None;
     let mut by_category = HashMap::new();
     for url in &settings.query_urls {
@@ -173,7 +178,7 @@ fn query_upstreams(settings: &Settings) -> Result<Vec<(events::Category, Upstrea
         };
         let upstream = match upstreams.get(url) {
             Some(upstream) => Upstream::clone(upstream),
-            None => Upstream::at(&format!("query-stack {url}"), url, Protocol::Http2)
+            None => Upstream::at(&format!("query-stack {url}"), url, Protocol::Http2, trust)
                 .map_err(|error| anyhow!("--query-urls: {error}"))?,
         };
         upstreams.insert(url, upstream.clone());
@@ -189,9 +194,20 @@ fn query_upstreams(settings: &Settings) -> Result<Vec<(events::Category, Upstrea
 pub(crate) async fn health(settings: &Settings) -> Result<ExitCode> {
     // A service that listens on all addresses is asked on the loopback one.
     let address = settings.listen.replace("0.0.0.0", "127.0.0.1");
-    let service = Upstream::at("service", &format!("http://{address}"), Protocol::Http1);
-    let ready = service.map_err(|error| anyhow!("--listen: {error}"))?.health().await.is_some();
-    println!("{}", if ready { "ready" } else { "not ready" });
+    let scheme = if settings.tls.tls_cert.is_some() { "https" } else { "http" };
+    let (url, trust) = (format!("{scheme}://{address}"), tls::trust_in_ourselves(&settings.tls)?);
+    let service = Upstream::at("service", &url, Protocol::Http1, &trust);
+    let service = service.map_err(|error| anyhow!("--listen: {error}"))?;
+    let ready = match service.health().await {
+        Ok(health) => {
+            println!("{}", if health.ready { "ready" } else { "not ready" });
+            health.ready
+        }
+        Err(error) => {
+            println!("not ready: {}", Chain(&*error));
+            false
+        }
+    };
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

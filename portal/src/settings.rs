@@ -1,15 +1,20 @@
 //! Every setting: a flag and an environment variable each. `portal --help` is the reference.
 
+mod addresses;
+
+use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, value_parser};
-use command_stack::event_log::EventLogUrl;
-use events::bus::BusUrl;
 use events::{Category, Position, Role, Timestamp};
 use query_stack::Until;
-use query_stack::view_store::{Projection, ViewStoreUrl};
+use query_stack::view_store::Projection;
 use uuid::Uuid;
+
+use self::addresses::Addresses;
+use crate::tls::Tls;
 
 /// An event-sourced news portal. Without a command: everything in one process, on embedded stores.
 #[derive(Debug, Parser)]
@@ -32,36 +37,21 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "PORTAL_DATA_DIR", default_value = "./portal-data")]
     pub(crate) data_dir: PathBuf,
 
-    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_EVENT_LOG",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    pub(crate) event_log: Option<EventLogUrl>,
+    #[command(flatten)]
+    pub(crate) addresses: Addresses,
 
-    /// The bus: in-process: or amqp://…
-    #[arg(
-        long,
-        global = true,
-        env = "PORTAL_BUS",
-        hide_env_values = true,
-        value_name = "URL",
-        default_value = "in-process:"
-    )]
-    pub(crate) bus: BusUrl,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
 
-    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory]
+    /// Connections that are served at the same time; more wait until one ends
     #[arg(
         long,
         global = true,
-        env = "PORTAL_VIEW_STORE",
-        hide_env_values = true,
-        value_name = "URL"
+        env = "PORTAL_MAX_CONNECTIONS",
+        value_name = "NUMBER",
+        default_value = "768"
     )]
-    pub(crate) view_store: Option<ViewStoreUrl>,
+    pub(crate) max_connections: NonZeroU16,
 
     /// The categories of news, separated by commas
     #[arg(
@@ -112,7 +102,7 @@ pub(crate) enum QueryUrl {
     Of(Category, String),
 }
 
-impl std::str::FromStr for QueryUrl {
+impl FromStr for QueryUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -13,7 +13,7 @@ use events::bus::in_process::InProcessBus;
 use events::bus::rabbitmq::RabbitMq;
 use events::bus::{BusUrl, EventPublisher, EventSubscriber};
 use events::personal::{KeyReader, Keyring};
-use events::{Chain, LogError};
+use events::{Chain, LogError, ServerUrl};
 use query_stack::view_store::{MongoViewStore, SqliteViewStore, ViewStore, ViewStoreUrl};
 
 use crate::settings::Settings;
@@ -40,7 +40,7 @@ pub(crate) struct Bus {
 /// The address of the event log, with its default.
 fn event_log_url(settings: &Settings) -> EventLogUrl {
     let file = || settings.data_dir.join("events.db").to_string_lossy().into_owned();
-    settings.event_log.clone().unwrap_or_else(|| EventLogUrl::Sqlite(file()))
+    settings.addresses.event_log().cloned().unwrap_or_else(|| EventLogUrl::Sqlite(file()))
 }
 
 /// The event log. A PostgreSQL that is down is no reason not to start; one that was never prepared
@@ -83,8 +83,8 @@ pub(crate) async fn existing_event_log(settings: &Settings) -> Result<Arc<dyn Ev
     Ok(event_log(settings).await?.events)
 }
 
-fn postgres(url: &str) -> Result<PostgresEventLog> {
-    PostgresEventLog::at(url).map_err(|error| anyhow!("--event-log: {error}"))
+fn postgres(url: &ServerUrl) -> Result<PostgresEventLog> {
+    PostgresEventLog::at(url.with_password()).map_err(|error| anyhow!("--event-log: {error}"))
 }
 
 /// Brings the tables of the event log up to date.
@@ -102,7 +102,8 @@ pub(crate) async fn migrate(settings: &Settings) -> Result<()> {
 /// The view store. It may be down.
 pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>> {
     let file = || settings.data_dir.join("views.db").to_string_lossy().into_owned();
-    let url = settings.view_store.clone().unwrap_or_else(|| ViewStoreUrl::Sqlite(file()));
+    let url =
+        settings.addresses.view_store().cloned().unwrap_or_else(|| ViewStoreUrl::Sqlite(file()));
     Ok(match url {
         ViewStoreUrl::Sqlite(path) => {
             make_data_dir(settings)?;
@@ -111,7 +112,7 @@ pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>
             Arc::new(store.map_err(wrong)?)
         }
         ViewStoreUrl::Mongo(url) => {
-            let store = MongoViewStore::at(&url).await;
+            let store = MongoViewStore::at(url.with_password()).await;
             Arc::new(store.map_err(|error| anyhow!("--view-store: {error}"))?)
         }
     })
@@ -119,13 +120,13 @@ pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>
 
 /// The bus. It may be down.
 pub(crate) fn bus(settings: &Settings) -> Bus {
-    match &settings.bus {
+    match settings.addresses.bus() {
         BusUrl::InProcess => {
             let bus = InProcessBus::default();
             Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
         }
         BusUrl::Amqp(url) => {
-            let bus = RabbitMq::at(url);
+            let bus = RabbitMq::at(url.with_password());
             Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
         }
     }
@@ -133,7 +134,7 @@ pub(crate) fn bus(settings: &Settings) -> Bus {
 
 /// The bus of one service among several.
 pub(crate) fn bus_between_processes(settings: &Settings) -> Result<Bus> {
-    if settings.bus == BusUrl::InProcess {
+    if *settings.addresses.bus() == BusUrl::InProcess {
         bail!("a service of its own needs a bus between processes: set --bus amqp://…");
     }
     Ok(bus(settings))

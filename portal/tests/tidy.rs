@@ -67,6 +67,18 @@ fn every_dependency_has_a_licence_that_deny_toml_allows() {
 }
 
 #[test]
+fn there_is_one_tls_and_one_provider_of_its_cryptography() {
+    for package in &metadata().packages {
+        let another = ["aws-lc-rs", "openssl-sys", "native-tls"];
+        assert!(
+            !another.contains(&package.name.as_str()),
+            "{} beside rustls and ring",
+            package.name
+        );
+    }
+}
+
+#[test]
 fn nothing_unexpected_lies_at_the_top() {
     let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("git");
     let listed = String::from_utf8(listed.stdout).expect("names");
@@ -116,9 +128,16 @@ fn compose_runs_every_service_on_every_server_in_order() {
     let compose = compose();
     let services = &compose["services"];
     let names = names(services);
-    for name in
-        ["postgres", "rabbitmq", "mongodb", "migrate", "command-stack", "relay", "orchestrator"]
-    {
+    for name in [
+        "postgres",
+        "rabbitmq",
+        "mongodb",
+        "migrate",
+        "logins",
+        "command-stack",
+        "relay",
+        "orchestrator",
+    ] {
         assert!(names.contains(name), "{name}");
     }
     let mut categories = BTreeSet::new();
@@ -136,9 +155,9 @@ fn compose_runs_every_service_on_every_server_in_order() {
                 let dependency = dependency.as_str().expect("a name");
                 assert!(names.contains(dependency), "{name} waits for {dependency}");
                 let condition = how["condition"].as_str();
-                let migrate = dependency == "migrate";
+                let once = ["migrate", "logins"].contains(&dependency);
                 let expected =
-                    if migrate { "service_completed_successfully" } else { "service_healthy" };
+                    if once { "service_completed_successfully" } else { "service_healthy" };
                 assert_eq!(condition, Some(expected), "{name} waits for {dependency}");
             }
         }

@@ -28,6 +28,8 @@ mod import;
 mod replay;
 #[path = "tools/seal.rs"]
 mod seal;
+#[path = "tools/secrets.rs"]
+mod secrets;
 #[path = "tools/settings.rs"]
 mod settings;
 #[path = "tools/tampering.rs"]

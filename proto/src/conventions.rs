@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, FromRequestParts, Path, Request};
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
@@ -25,6 +25,8 @@ use crate::{Problem, Refusal};
 
 /// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
+/// How long a request body may take: the largest at 1 Mbit/s.
+pub const BODY_TIME: Duration = Duration::from_secs(10);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// One id per request, given by the client or by us, on every answer and in every log line.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -129,6 +131,37 @@ pub fn request_id(headers: &HeaderMap) -> &str {
     headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
+/// The id that a client gave its request if it can be one, or a new one.
+#[must_use]
+pub fn request_id_or_new(headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(REQUEST_ID);
+    let acceptable =
+        |id: &&HeaderValue| id.len() <= 128 && id.to_str().is_ok_and(|id| !id.is_empty());
+    match given.filter(acceptable) {
+        Some(id) => id.clone(),
+        None => HeaderValue::from_str(&Uuid::now_v7().to_string())
+            .unwrap_or_else(|_| HeaderValue::from_static("unnamed")),
+    }
+}
+
+/// The whole body of a request.
+///
+/// # Errors
+/// 413 when it is larger than [`BODY_LIMIT`], 408 when it takes longer than [`BODY_TIME`].
+pub async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    match timeout(BODY_TIME, to_bytes(body, BODY_LIMIT)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            Err(Problem::new(status, "body-too-large", "Body too large", "the limit is 1 MiB"))
+        }
+        Err(_) => {
+            let (status, limit) = (StatusCode::REQUEST_TIMEOUT, "the limit is 10 seconds");
+            Err(Problem::new(status, "body-too-slow", "Body too slow", limit))
+        }
+    }
+}
+
 /// Lets a router follow the conventions: request ids, and problems for unknown routes, wrong
 /// methods and panics.
 pub fn follow(router: Router) -> Router {
@@ -144,14 +177,7 @@ pub fn follow(router: Router) -> Router {
 }
 
 async fn name_request(mut request: Request, next: Next) -> Response<Body> {
-    let given = request.headers().get(REQUEST_ID);
-    let acceptable =
-        |id: &&HeaderValue| id.len() <= 128 && id.to_str().is_ok_and(|id| !id.is_empty());
-    let id = match given.filter(acceptable) {
-        Some(id) => id.clone(),
-        None => HeaderValue::from_str(&Uuid::now_v7().to_string())
-            .unwrap_or_else(|_| HeaderValue::from_static("unnamed")),
-    };
+    let id = request_id_or_new(request.headers());
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let (method, path) = (request.method(), request.uri().path());
     let span = tracing::info_span!("request", id = id.to_str().ok(), %method, path);

@@ -102,6 +102,12 @@ impl Problem {
         Self::new(status, "unavailable", "Temporarily unavailable", detail).retry_after(1)
     }
 
+    /// 503: there is more to do than can be done in time, so nothing was begun.
+    pub fn overloaded(detail: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "overloaded", "Too much to do", detail).retry_after(1)
+    }
+
     /// 503: the view has not reached `Portal-Min-Position` in time.
     #[must_use]
     pub fn view_behind() -> Self {

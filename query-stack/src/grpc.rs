@@ -34,10 +34,14 @@ use crate::view_store::{ListPlace, Unavailable, View, ViewState, ViewStore};
 
 /// How long a query waits for its `min_position`.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between looks at a checkpoint that another process moves.
+/// Between looks at a checkpoint that another process moves: the first pause, and the longest.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The same where this process moves it, and tells so: another one may have taken over.
 const LOOK_ANYWAY: Duration = Duration::from_millis(50);
+const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
+/// Queries that may wait for a position at the same time. Each looks again and again, and a store
+/// that is behind already must not be kept from its work by that.
+const WAITING: usize = 128;
 
 /// The queries of the views of these categories.
 #[derive(Clone)]
@@ -47,6 +51,8 @@ pub struct Queries {
     keyring: Keyring,
     /// Turns of those who put a ledger together.
     ledgers: Arc<Semaphore>,
+    /// Places of those who wait for a position.
+    waiting: Arc<Semaphore>,
     categories: Arc<[Category]>,
 }
 
@@ -63,7 +69,8 @@ impl Queries {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let ledgers = Arc::new(Semaphore::new(cores));
-        Self { store, log, keyring, ledgers, categories: categories.into() }
+        let waiting = Arc::new(Semaphore::new(WAITING));
+        Self { store, log, keyring, ledgers, waiting, categories: categories.into() }
     }
 
     /// The gRPC service, and the health checks and metrics over plain HTTP on the same port.
@@ -97,6 +104,7 @@ impl Queries {
         let min = Position::new(min);
         let deadline = Instant::now() + PATIENCE;
         let mut needed = None;
+        let (mut place, mut pause) = (None, LOOK_AGAIN);
         loop {
             let mut state = self.store.state(view).await.map_err(unavailable)?;
             if state.live.position >= needed.unwrap_or(min) {
@@ -108,14 +116,15 @@ impl Queries {
                 needed = Some(self.last_of_partition(view, min).await);
                 continue;
             }
-            if Instant::now() >= deadline {
+            place = place.or_else(|| self.waiting.try_acquire().ok());
+            if Instant::now() >= deadline || place.is_none() {
                 return Err(Status::failed_precondition("the view is behind"));
             }
             let mut moves = self.store.moves(view);
             let moved_here = *moves.borrow() > Position::START;
-            let pause = if moved_here { LOOK_ANYWAY } else { LOOK_AGAIN };
             let reached = moves.wait_for(|at| *at >= needed.unwrap_or(min));
-            let _ = timeout(pause, reached).await;
+            let _ = timeout(if moved_here { LOOK_ANYWAY } else { pause }, reached).await;
+            pause = (pause * 2).min(LOOK_AGAIN_LATER);
         }
     }
 

@@ -22,7 +22,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Partition, Position, StreamId, Timestamp, Version};
+use events::{BoxError, Dependency, Partition, Position, ServerUrl, StreamId, Timestamp, Version};
 use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -264,7 +264,7 @@ pub enum ViewStoreUrl {
     /// A file; created when missing.
     Sqlite(String),
     /// A replica set.
-    Mongo(String),
+    Mongo(ServerUrl),
 }
 
 impl FromStr for ViewStoreUrl {
@@ -273,7 +273,7 @@ impl FromStr for ViewStoreUrl {
     fn from_str(url: &str) -> Result<Self, String> {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.to_owned())),
-            Some(("mongodb", _)) => Ok(Self::Mongo(url.to_owned())),
+            Some(("mongodb", _)) => Ok(Self::Mongo(url.into())),
             _ => Err("a view store is sqlite:PATH or mongodb://HOST/DATABASE".to_owned()),
         }
     }

@@ -1,15 +1,24 @@
 //! Coalesces appends: while one batch is being committed, the requests that arrive wait, and go
 //! together in the next one. The log's lock admits one commit at a time, so this is what makes
 //! sixty-four clients cost a few commits and not sixty-four.
+//!
+//! Invariant: whoever would wait too long is told so, at once if it can be foreseen and else when
+//! it is so, and then nothing of it is recorded. Only who is in the batch that the database has in
+//! hand cannot be told anything before the database answers or its timeout is over.
+
+mod waiting;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use events::{BoxError, LogError, StreamId};
 use proto::metrics;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
+use self::waiting::{Course, Turn, Waiting};
 use super::{Append, AppendError, Appended};
 
 /// Requests that wait in the channel, and as many that were taken out of it: one more is turned
@@ -19,6 +28,11 @@ const CAPACITY: usize = 1_024;
 const BATCH_EVENTS: usize = 512;
 /// Bytes in one batch at most, unless one request alone has more.
 const BATCH_BYTES: usize = 8 << 20;
+/// Memory of those who wait.
+const WAITING_BYTES: usize = 64 << 20;
+/// How long a request waits for its batch; a client that hears nothing for longer would rather have
+/// been told to come back.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) type Answer = Result<Appended, AppendError>;
 
@@ -38,30 +52,42 @@ pub(super) enum BatchError {
     Refused(BoxError),
 }
 
-struct Waiting {
-    append: Append,
-    answer: oneshot::Sender<Answer>,
-}
-
 /// The way into the log. Dropping the last clone lets the task end after what is waiting.
 #[derive(Clone)]
-pub(super) struct AppendQueue(mpsc::Sender<Waiting>);
+pub(super) struct AppendQueue {
+    sender: mpsc::Sender<Waiting>,
+    course: Arc<Course>,
+}
 
 impl AppendQueue {
     pub(super) fn new(database: Arc<dyn AppendBatch>) -> Self {
         let (sender, receiver) = mpsc::channel(CAPACITY);
-        tokio::spawn(run(database, receiver));
-        Self(sender)
+        let course = Arc::new(Course::default());
+        tokio::spawn(run(database, receiver, Arc::clone(&course)));
+        Self { sender, course }
     }
 
     pub(super) async fn append(&self, append: Append) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { append, answer };
-        self.0.try_send(waiting).map_err(|_| {
+        let answer = self.wait(append).await;
+        if matches!(answer, Err(AppendError::Overloaded)) {
             metrics::append_overloaded();
-            AppendError::Overloaded
-        })?;
-        answered.await.unwrap_or_else(|ended| Err(unavailable(ended.into())))
+        }
+        answer
+    }
+
+    async fn wait(&self, append: Append) -> Answer {
+        let (answer, mut answered) = oneshot::channel();
+        let turn = Arc::new(Turn::default());
+        let waiting = self.course.wait(append, answer, Arc::clone(&turn));
+        let sent = self.sender.try_send(waiting.ok_or(AppendError::Overloaded)?);
+        sent.map_err(|_| AppendError::Overloaded)?;
+        let ended = match timeout(PATIENCE, &mut answered).await {
+            Err(_) if turn.give_up() => return Err(AppendError::Overloaded),
+            // It is in the batch that the database has in hand: what becomes of it, only that tells.
+            Err(_) => answered.await,
+            Ok(ended) => ended,
+        };
+        ended.unwrap_or_else(|ended| Err(unavailable(ended.into())))
     }
 }
 
@@ -81,7 +107,11 @@ fn turn_away(waiting: impl Iterator<Item = Waiting>) {
     }
 }
 
-async fn run(database: Arc<dyn AppendBatch>, mut receiver: mpsc::Receiver<Waiting>) {
+async fn run(
+    database: Arc<dyn AppendBatch>,
+    mut receiver: mpsc::Receiver<Waiting>,
+    course: Arc<Course>,
+) {
     let mut deferred = VecDeque::new();
     loop {
         if deferred.is_empty() {
@@ -97,7 +127,12 @@ async fn run(database: Arc<dyn AppendBatch>, mut receiver: mpsc::Receiver<Waitin
         }
         let (appends, senders) = next_batch(&mut deferred);
         metrics::appends_waiting(deferred.len() + receiver.len());
+        if appends.is_empty() {
+            continue; // all of them had given up
+        }
+        course.begin();
         let answers = commit(&*database, &appends).await;
+        course.end();
         if answers.iter().any(is_unavailable) {
             turn_away(deferred.drain(..));
             turn_away(std::iter::from_fn(|| receiver.try_recv().ok()));
@@ -124,21 +159,22 @@ fn next_batch(waiting: &mut VecDeque<Waiting>) -> (Vec<Append>, Vec<oneshot::Sen
     let mut touched = HashSet::new();
     let (mut events, mut bytes) = (0, 0);
     while let Some(next) = waiting.pop_front() {
+        if next.turn.is_given_up() {
+            continue;
+        }
         let streams =
             next.append.streams.iter().map(|stream| Name::Stream(stream.stream_id.clone()));
         let key = next.append.key.iter().map(|key| Name::Command(key.id.clone()));
         // A set, because a request is never in its own way.
         let names: HashSet<_> = streams.chain(key).collect();
-        let new = next.append.streams.iter().flat_map(|stream| &stream.events);
-        let (more, size) =
-            new.fold((0, 0), |(count, size), event| (count + 1, size + event.data.get().len()));
+        let (more, size) = waiting::size(&next.append);
         let full =
             !appends.is_empty() && (events + more > BATCH_EVENTS || bytes + size > BATCH_BYTES);
         // A deferred request marks its names too, or a later one could overtake it.
         let seen = names.into_iter().filter(|name| !touched.insert(name.clone())).count();
         if seen > 0 || full {
             later.push_back(next);
-        } else {
+        } else if next.turn.take() {
             events += more;
             bytes += size;
             appends.push(next.append);

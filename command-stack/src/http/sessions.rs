@@ -173,7 +173,7 @@ pub(super) async fn attempt(
 
 pub(super) fn explain_hash(error: HashError) -> Problem {
     match error {
-        HashError::Overloaded => Problem::unavailable("too many passwords at once"),
+        HashError::Overloaded => Problem::overloaded("too many passwords at once"),
         HashError::Failed(_) => {
             tracing::error!(error = %Chain(&error), "a password was not hashed or compared");
             Problem::internal()

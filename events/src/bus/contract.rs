@@ -75,7 +75,7 @@ async fn delivers_in_order_to_the_right_queue(bus: Bus) {
     assert_eq!(got[1].event.metadata, sent[1].event.metadata);
     assert_eq!(got[1].previous, sent[1].previous);
     let mut subscription = bus.subscriber.subscribe(&users).await.expect("subscribe");
-    assert_eq!(receive(&mut subscription, 100).await.len(), 100);
+    assert_eq!(positions(&receive(&mut subscription, 1).await)[0], 7);
 }
 
 async fn keeps_messages_while_nobody_receives_and_gives_back_what_was_not_acknowledged(bus: Bus) {

@@ -12,8 +12,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
 use crate::{BoxError, Dependency, Partition};
 
-/// Messages that wait in one queue at most; about 10 MiB at 5 KiB an article.
+/// Messages that wait in one queue at most.
 const QUEUE_CAPACITY: usize = 2_048;
+/// Bytes that wait in one queue at most, unless one message alone has more.
+const QUEUE_BYTES: usize = 16 << 20;
 /// Messages that one `receive` returns at most.
 const BATCH: usize = 512;
 
@@ -24,9 +26,49 @@ pub struct InProcessBus {
 }
 
 struct MemoryQueue {
-    waiting: Mutex<VecDeque<Message>>,
+    waiting: Mutex<Waiting>,
     arrived: Notify,
     single_consumer: Arc<Semaphore>,
+}
+
+/// Messages, and how many bytes they are.
+#[derive(Default)]
+struct Waiting {
+    messages: VecDeque<Message>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Makes room for it by dropping the oldest.
+    fn push(&mut self, message: Message) {
+        self.bytes += size(&message);
+        self.messages.push_back(message);
+        while self.messages.len() > QUEUE_CAPACITY
+            || self.bytes > QUEUE_BYTES && self.messages.len() > 1
+        {
+            self.take(1);
+        }
+    }
+
+    /// The oldest ones, as many as asked for.
+    fn take(&mut self, at_most: usize) -> Vec<Message> {
+        let count = self.messages.len().min(at_most);
+        let taken: Vec<_> = self.messages.drain(..count).collect();
+        self.bytes -= taken.iter().map(size).sum::<usize>();
+        taken
+    }
+
+    /// What was taken and is not done with.
+    fn give_back(&mut self, messages: Vec<Message>) {
+        self.bytes += messages.iter().map(size).sum::<usize>();
+        for message in messages.into_iter().rev() {
+            self.messages.push_front(message);
+        }
+    }
+}
+
+fn size(message: &Message) -> usize {
+    message.event.data.get().len()
 }
 
 impl InProcessBus {
@@ -50,7 +92,7 @@ impl InProcessBus {
 }
 
 impl MemoryQueue {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Message>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,7 +112,7 @@ impl EventPublisher for InProcessBus {
     }
 
     async fn replace(&self, queues: &[Queue]) -> Result<(), BusError> {
-        queues.iter().for_each(|queue| self.queue(queue).waiting().clear());
+        queues.iter().for_each(|queue| *self.queue(queue).waiting() = Waiting::default());
         Ok(())
     }
 
@@ -81,12 +123,7 @@ impl EventPublisher for InProcessBus {
                 return Err(BusError::Unroutable(message.event.routing_key()));
             }
             for queue in bound {
-                let mut waiting = queue.waiting();
-                if waiting.len() == QUEUE_CAPACITY {
-                    waiting.pop_front();
-                }
-                waiting.push_back(message.clone());
-                drop(waiting);
+                queue.waiting().push(message.clone());
                 queue.arrived.notify_one();
             }
         }
@@ -117,11 +154,7 @@ impl Subscription for MemorySubscription {
         }
         loop {
             let arrived = self.queue.arrived.notified();
-            let batch: Vec<_> = {
-                let mut waiting = self.queue.waiting();
-                let count = waiting.len().min(BATCH);
-                waiting.drain(..count).collect()
-            };
+            let batch = self.queue.waiting().take(BATCH);
             if !batch.is_empty() {
                 self.received.extend_from_slice(&batch);
                 return Ok(batch);
@@ -138,11 +171,7 @@ impl Subscription for MemorySubscription {
 
 impl Drop for MemorySubscription {
     fn drop(&mut self) {
-        let mut waiting = self.queue.waiting();
-        for message in self.received.drain(..).rev() {
-            waiting.push_front(message);
-        }
-        drop(waiting);
+        self.queue.waiting().give_back(std::mem::take(&mut self.received));
         self.queue.arrived.notify_one();
     }
 }

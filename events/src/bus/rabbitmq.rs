@@ -5,6 +5,7 @@
 //! letter queue. A connection is made when it is first needed and again after it broke; the loops
 //! that use it own the back-off.
 
+mod connecting;
 mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,23 +13,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryFutureExt};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
     ConfirmSelectOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use lapin::{BasicProperties, Channel, Connection, Consumer};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, timeout};
 
 use self::topology::{EXCHANGE, declare_exchange, declare_queue, delete_queue};
 use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
-use crate::{BoxError, Dependency, Position, RecordedEvent};
+use crate::{BoxError, Dependency, Position, RecordedEvent, ServerUrl};
 
 const PREVIOUS_HEADER: &str = "portal-previous";
 /// Unacknowledged messages that the broker sends ahead to one consumer, and thus a batch's bound.
-const PREFETCH: u16 = 512;
+/// RabbitMQ counts messages, not bytes: so many of the largest, 1 MiB each, are 64 MiB.
+const PREFETCH: u16 = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Opening a channel waits for no queue and no disk.
 const CHANNEL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,7 +48,7 @@ const PERSISTENT: u8 = 2;
 /// A broker. Clones share the connection.
 #[derive(Clone)]
 pub struct RabbitMq {
-    uri: Arc<str>,
+    url: ServerUrl,
     connection: Arc<Mutex<Option<Connection>>>,
     publisher: Arc<Mutex<Option<OpenChannel>>>,
 }
@@ -78,10 +80,12 @@ async fn answered<T>(
 }
 
 impl RabbitMq {
-    /// A broker at `amqp://user:password@host:port/vhost`. Nothing is connected yet.
+    /// A broker at `amqp://user:password@host:port/vhost`; with `amqps:` by TLS, verified with
+    /// the authorities that browsers trust and those of `?cacertfile=FILE`. Nothing is connected
+    /// yet.
     #[must_use]
-    pub fn at(uri: &str) -> Self {
-        Self { uri: uri.into(), connection: Arc::default(), publisher: Arc::default() }
+    pub fn at(url: &str) -> Self {
+        Self { url: url.into(), connection: Arc::default(), publisher: Arc::default() }
     }
 
     async fn channel(&self) -> Result<OpenChannel, BusError> {
@@ -93,9 +97,8 @@ impl RabbitMq {
             }
             *connection = None;
         }
-        let name = ConnectionProperties::default().with_connection_name("portal".into());
-        let opening = Connection::connect(&self.uri, name);
-        let opened = answered(CONNECT_TIMEOUT, async { Ok(opening.await?) }).await?;
+        let opening = connecting::connect(&self.url).map_err(BusError::Unavailable);
+        let opened = answered(CONNECT_TIMEOUT, opening).await?;
         Ok(OpenChannel(connection.insert(opened).create_channel().await?))
     }
 

@@ -6,6 +6,7 @@
 #![expect(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 pub mod accounts;
+pub mod certificates;
 pub mod health;
 pub mod http;
 pub mod newsroom;
@@ -57,6 +58,8 @@ pub type Environment = BTreeMap<String, String>;
 pub struct Portal {
     pub environment: Environment,
     pub wiring: Wiring,
+    /// What the environment is besides for one of the services.
+    pub of_service: BTreeMap<&'static str, Environment>,
     services: BTreeMap<&'static str, Service>,
     client: Client,
     editor: OnceLock<String>,
@@ -65,6 +68,7 @@ pub struct Portal {
 
 struct Service {
     process: Child,
+    scheme: &'static str,
     address: String,
     arguments: Vec<String>,
 }
@@ -100,7 +104,8 @@ impl Portal {
     pub fn not_started(wiring: Wiring, environment: Environment) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (services, client, editor) = (BTreeMap::new(), new_client(), OnceLock::new());
-        Self { environment, wiring, services, client, editor, folder }
+        let of_service = BTreeMap::new();
+        Self { environment, wiring, of_service, services, client, editor, folder }
     }
 
     /// Starts every service, in an order in which each finds the addresses of those before it.
@@ -174,11 +179,12 @@ impl Portal {
         let address = address.as_deref().unwrap_or("127.0.0.1:0");
         let (process, mut lines) = self.launch(name, &arguments, address);
         let first = lines.next().and_then(Result::ok).unwrap_or_else(|| panic!("{name} ended"));
-        let (_, address) = first.split_once("://").unwrap_or_else(|| panic!("{name}: {first}"));
-        let address = address.to_owned();
+        let (scheme, address) =
+            first.split_once("://").unwrap_or_else(|| panic!("{name}: {first}"));
+        let (scheme, address) = (with_or_without_tls(scheme), address.to_owned());
         // Or the process would block once the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
-        self.services.insert(name, Service { process, address, arguments });
+        self.services.insert(name, Service { process, scheme, address, arguments });
         // The old one could send a request into a connection to the process before.
         self.client = new_client();
     }
@@ -187,7 +193,7 @@ impl Portal {
     pub fn begin(&mut self, name: &'static str, arguments: Vec<String>, address: String) {
         let (process, lines) = self.launch(name, &arguments, &address);
         std::thread::spawn(move || lines.for_each(drop));
-        self.services.insert(name, Service { process, address, arguments });
+        self.services.insert(name, Service { process, scheme: "http", address, arguments });
     }
 
     /// Starts a service that ran before, likewise.
@@ -199,6 +205,7 @@ impl Portal {
     fn launch(&self, name: &str, arguments: &[String], address: &str) -> (Child, Printed) {
         let mut command = self.command();
         command.args(arguments).args(["--listen", address]);
+        command.envs(self.of_service.get(name).into_iter().flatten());
         std::fs::create_dir_all(self.logs()).expect("a folder for what is logged");
         let log = self.logs().join(format!("{name}.log"));
         let log = OpenOptions::new().create(true).append(true).open(log);
@@ -222,7 +229,7 @@ impl Portal {
     }
 
     fn orchestrator_arguments(&self) -> Vec<String> {
-        let address = |name| format!("http://{}", self.services[name].address);
+        let address = |name| self.url(name, "");
         let others = self.other_categories();
         let others = others.trim_start_matches("--categories=").split(',');
         let mut urls = vec![format!("famous={}", address("query-stack-1"))];
@@ -266,7 +273,8 @@ impl Portal {
 
     /// Where a service answers.
     pub fn url(&self, service: &str, path: &str) -> String {
-        format!("http://{}{path}", self.services[service].address)
+        let Service { scheme, address, .. } = &self.services[service];
+        format!("{scheme}://{address}{path}")
     }
 
     /// What all services have logged.
@@ -322,6 +330,14 @@ fn is_stopped(pid: &str) -> bool {
         stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
     };
     threads.all(state)
+}
+
+fn with_or_without_tls(listening: &str) -> &'static str {
+    match listening {
+        "listening on http" | "listening on grpc" => "http",
+        "listening on https" | "listening on grpcs" => "https",
+        other => panic!("{other}"),
+    }
 }
 
 fn new_client() -> Client {

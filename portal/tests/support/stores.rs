@@ -45,7 +45,8 @@ pub async fn fresh_stores(servers: &dyn Fn(&str) -> String) -> Environment {
 /// Removes the queues of [`fresh_stores`], if the broker answers: it works for each of them for
 /// ever. The databases only take room, until `scripts/services down`.
 pub async fn remove_queues(environment: &Environment) {
-    let (_, vhost) = environment["PORTAL_BUS"].rsplit_once('/').expect("a vhost");
+    let bus = environment["PORTAL_BUS"].split('?').next().unwrap_or_default();
+    let (_, vhost) = bus.rsplit_once('/').expect("a vhost");
     let url = format!("{}/api/vhosts/{vhost}", environment[RABBITMQ_API]);
     let _ = Client::new().delete(url).timeout(Duration::from_secs(10)).send().await;
 }
@@ -61,12 +62,19 @@ fn with_path(url: &str, path: &str) -> String {
 /// Servers that only this test uses: `scripts/services` with a folder of its own.
 pub struct PrivateServers {
     folder: TempDir,
+    /// Where their certificates are, if they speak TLS.
+    certificates: Option<PathBuf>,
 }
 
 impl PrivateServers {
     /// Starts these; the others are the shared ones.
     pub fn up(names: &[&str]) -> Self {
-        let servers = Self { folder: tempfile::tempdir().expect("a folder") };
+        Self::up_with(names, None)
+    }
+
+    /// Starts these, with TLS if there are certificates: see `scripts/services`.
+    pub fn up_with(names: &[&str], certificates: Option<PathBuf>) -> Self {
+        let servers = Self { folder: tempfile::tempdir().expect("a folder"), certificates };
         servers.command(&[&["up"], names].concat());
         servers
     }
@@ -137,6 +145,7 @@ impl PrivateServers {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/services");
         let mut command = Command::new(script);
         command.args(arguments).env("PORTAL_SERVICES_DIR", self.folder.path());
+        command.envs(self.certificates.iter().map(|folder| ("PORTAL_SERVICES_TLS", folder)));
         command
     }
 }

@@ -181,3 +181,41 @@ async fn obligations_are_found_through_their_partial_indexes() {
     }
     on.remove().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_stands_still_appends_are_turned_away_early_and_record_nothing() {
+    let on = Fixture::postgres().await;
+    let mut other = pool(&on).acquire().await.expect("a connection");
+    // Whoever appends needs this lock.
+    let lock = sqlx::query("SELECT pg_advisory_lock(7310274)").execute(&mut *other).await;
+    lock.expect("the lock of the log");
+    let timed = async |log: &dyn EventLog| {
+        let (began, result) = (Instant::now(), log.append(one(&some_stream(), 0)).await);
+        (result.expect_err("not appended"), began.elapsed())
+    };
+    let log = &*on.log;
+    let early = async {
+        tokio::time::sleep(Duration::from_millis(2_200)).await;
+        timed(log).await
+    };
+    let waiting = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        join_all((0..500).map(|_| timed(log))).await
+    };
+    let (in_hand, waiting, early) = tokio::join!(timed(log), waiting, early);
+    let (error, took) = in_hand;
+    assert!(matches!(error, AppendError::Log(LogError::Unavailable(_))), "{error:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    for (error, took) in waiting {
+        assert!(matches!(error, AppendError::Overloaded), "{error:?}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    let (error, took) = early;
+    assert!(matches!(error, AppendError::Overloaded), "{error:?}");
+    assert!(took < Duration::from_millis(500), "foreseen, and not waited for: {took:?}");
+
+    drop(other.close().await);
+    log.append(one(&some_stream(), 0)).await.expect("normal service");
+    assert_eq!(on.all().await.len(), 1);
+    on.remove().await;
+}

@@ -1,0 +1,132 @@
+//! Which requests are let in: more than can be worked on are turned away at once, which costs
+//! nothing, instead of being answered late, which costs everybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use proto::Problem;
+use proto::conventions::{BODY_LIMIT, REQUEST_ID, request_id_or_new};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+/// Requests that are worked on at the same time.
+const REQUESTS: usize = 512;
+/// Memory for their bodies, in units of 1 KiB: 64 of the largest, thousands of usual ones.
+const BODIES_KIB: usize = 64 << 10;
+/// From the head of a request to the head of its answer, its body included. Longer than what is
+/// inside it may take (10 s for the body, 10 s for the command-stack), which answer more precisely.
+const REQUEST_TIME: Duration = Duration::from_secs(21);
+
+/// Counts the requests of one listener. Clones share it.
+#[derive(Clone)]
+pub(super) struct Admission {
+    requests: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        Self { requests: semaphore(REQUESTS), bodies: semaphore(BODIES_KIB) }
+    }
+}
+
+impl Admission {
+    /// The router's answer, or 503.
+    pub(super) async fn answer(&self, router: Router, mut request: Request) -> Response {
+        // Whoever asks how we are must learn it also, and above all, when we are busy.
+        if request.uri().path().starts_with("/health/") {
+            return route(router, request).await;
+        }
+        let id = request_id_or_new(request.headers());
+        let requests = self.requests.try_acquire();
+        let bodies = self.bodies.try_acquire_many(kib(request.body()));
+        let (Ok(_request), Ok(_body)) = (requests, bodies) else {
+            return named(id, Problem::overloaded("too many requests at once"));
+        };
+        request.headers_mut().insert(REQUEST_ID, id.clone());
+        match timeout(REQUEST_TIME, route(router, request)).await {
+            Ok(response) => response,
+            Err(_) => named(id, Problem::unavailable("the request was not answered in time")),
+        }
+    }
+}
+
+async fn route(router: Router, request: Request) -> Response {
+    router.oneshot(request).await.unwrap_or_else(|never| match never {})
+}
+
+fn named(id: axum::http::HeaderValue, problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// What a body may take: as long as it says it is, or as long as the longest.
+fn kib(body: &Body) -> u32 {
+    let limit = BODY_LIMIT as u64;
+    let bytes = HttpBody::size_hint(body).upper().map_or(limit, |size| size.min(limit));
+    u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::routing::{get, post};
+
+    use super::*;
+
+    /// A service that never answers, except how it is.
+    fn stuck() -> Router {
+        let stuck = async || std::future::pending::<()>().await;
+        Router::new()
+            .route("/", get(stuck).post(stuck))
+            .route("/health/live", get(async || "live"))
+            .route("/echo", post(async |body: String| body))
+    }
+
+    fn request(method: &str, path: &str, body: Body) -> Request {
+        Request::builder().method(method).uri(path).body(body).expect("a request")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_too_many_is_turned_away_at_once_and_the_others_are_not_left_waiting() {
+        let admission = Admission::default();
+        let ask = |path| admission.answer(stuck(), request("GET", path, Body::empty()));
+        let waiting = futures::future::join_all((0..REQUESTS).map(|_| ask("/")));
+        let (waited, late) = futures::join!(waiting, async {
+            let refused = timeout(Duration::from_millis(1), ask("/")).await.expect("at once");
+            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(refused.headers().contains_key("retry-after"));
+            assert!(refused.headers().contains_key(REQUEST_ID));
+            ask("/health/live").await.status()
+        });
+        assert_eq!(late, StatusCode::OK);
+        let unavailable = |response: &Response| response.status().as_u16() == 503;
+        assert!(waited.iter().all(unavailable), "each got an answer in the end");
+        let echo = admission.answer(stuck(), request("POST", "/echo", Body::from("a"))).await;
+        assert_eq!(echo.status(), StatusCode::OK, "all places were given back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_take_more_room_than_small_ones() {
+        let admission = Admission::default();
+        let send = |size| {
+            let body = Body::from(vec![b'a'; size]);
+            admission.answer(stuck(), request("POST", "/", body))
+        };
+        let large = futures::future::join_all((0..64).map(|_| send(BODY_LIMIT)));
+        let small = async {
+            let refused = timeout(Duration::from_millis(1), send(1)).await.expect("at once");
+            let none = timeout(Duration::from_millis(1), send(0)).await;
+            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(none.is_err(), "without a body it is let in");
+        };
+        futures::join!(large, small);
+    }
+}

@@ -1,0 +1,185 @@
+//! One connection: what it may take its time for.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::service_fn;
+
+use super::admission::Admission;
+
+/// For the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// For the head of an HTTP/1 request, from when the one before was answered: also how long a
+/// connection may be idle.
+const HEAD: Duration = Duration::from_secs(20);
+/// A connection that did nothing from one look to the next is ended. Longer than [`HEAD`], because
+/// of HTTP/2, where one connection serves for long.
+const IDLE: Duration = Duration::from_secs(60);
+/// The head of a request in bytes; a browser's has 1 to 4 KiB, ours with a token the same.
+const HEAD_BYTES: usize = 32 << 10;
+/// Requests that one HTTP/2 connection may have under way.
+const STREAMS: u32 = 256;
+/// An HTTP/2 peer that does not answer pings so often is gone.
+const PING: Duration = Duration::from_secs(20);
+
+/// Serves connections. Clones share everything.
+#[derive(Clone)]
+pub(super) struct Connections {
+    router: Router,
+    admission: Admission,
+    tls: Option<TlsAcceptor>,
+    shutdown: CancellationToken,
+    /// Who is in: none is left when it is full.
+    places: Arc<Semaphore>,
+    http: Arc<Builder<TokioExecutor>>,
+}
+
+impl Connections {
+    pub(super) fn new(
+        router: Router,
+        admission: Admission,
+        tls: Option<TlsAcceptor>,
+        shutdown: CancellationToken,
+        places: Arc<Semaphore>,
+    ) -> Self {
+        let mut http = Builder::new(TokioExecutor::new());
+        http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+        http.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX));
+        Self { router, admission, tls, shutdown, places, http: Arc::new(http) }
+    }
+
+    /// Returns when the connection is closed.
+    pub(super) async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+        // Small answers must not wait for Nagle's algorithm.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = self.tls.clone() else { return self.speak_http(stream, peer).await };
+        match timeout(HANDSHAKE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.speak_http(stream, peer).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection came about"),
+            Err(_) => tracing::debug!(%peer, "no TLS connection came about in time"),
+        }
+    }
+
+    async fn speak_http(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+    ) {
+        let use_of_it = Arc::new(Use::default());
+        let (router, admission, of_requests) = (self.router, self.admission, use_of_it.clone());
+        let places = self.places;
+        let service = service_fn(move |request: Request<_>| {
+            let (router, admission) = (router.clone(), admission.clone());
+            let (under_way, places) = (UnderWay::begin(&of_requests), places.clone());
+            async move {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let keeps_place = request.version() <= Version::HTTP_11;
+                let mut response = admission.answer(router, request).await;
+                // While others wait for a place, nobody keeps one only to be idle.
+                if keeps_place && places.available_permits() == 0 {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                drop(under_way);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let service = TowerToHyperService::new(service);
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let idle_or_stopped = async {
+            tokio::select! {
+                () = use_of_it.ends() => {}
+                () = self.shutdown.cancelled() => {}
+            }
+        };
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = idle_or_stopped => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "a connection broke");
+        }
+    }
+}
+
+/// What a connection is used for.
+#[derive(Default)]
+struct Use {
+    under_way: AtomicUsize,
+    begun: AtomicUsize,
+}
+
+impl Use {
+    /// Returns when nothing has happened for a while.
+    async fn ends(&self) {
+        let mut looks = interval(IDLE);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        looks.tick().await;
+        let mut known = usize::MAX;
+        loop {
+            let begun = self.begun.load(Ordering::Relaxed);
+            if begun == known && self.under_way.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            known = begun;
+            looks.tick().await;
+        }
+    }
+}
+
+/// A request, until it is answered or given up.
+struct UnderWay(Arc<Use>);
+
+impl UnderWay {
+    fn begin(of: &Arc<Use>) -> Self {
+        of.begun.fetch_add(1, Ordering::Relaxed);
+        of.under_way.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(of))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_ends_when_nobody_uses_it_and_not_before() {
+        let connection = Arc::new(Use::default());
+        let request = UnderWay::begin(&connection);
+        assert!(timeout(10 * IDLE, connection.ends()).await.is_err(), "a request is under way");
+        drop(request);
+        let ended = timeout(3 * IDLE, connection.ends()).await;
+        assert!(ended.is_ok(), "nobody uses it");
+    }
+}

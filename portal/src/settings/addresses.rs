@@ -1,0 +1,93 @@
+//! Where the event log, the bus and the view store are: in a flag, in the environment, or in a file,
+//! because a password may be in each of them.
+
+use std::str::FromStr;
+
+use clap::Args;
+use command_stack::event_log::EventLogUrl;
+use events::bus::BusUrl;
+use query_stack::view_store::ViewStoreUrl;
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct Addresses {
+    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]; a
+    /// password in it is safer in a file or in the environment, because `ps` shows flags
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_EVENT_LOG",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    event_log: Option<EventLogUrl>,
+
+    /// A file with the address of the event log
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_EVENT_LOG_FILE",
+        value_name = "FILE",
+        value_parser = in_file::<EventLogUrl>,
+        conflicts_with = "event_log"
+    )]
+    event_log_file: Option<EventLogUrl>,
+
+    /// The bus: in-process: or amqp://… [default: in-process:]; by TLS:
+    /// amqps://…?cacertfile=FILE
+    #[arg(long, global = true, env = "PORTAL_BUS", hide_env_values = true, value_name = "URL")]
+    bus: Option<BusUrl>,
+
+    /// A file with the address of the bus
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_BUS_FILE",
+        value_name = "FILE",
+        value_parser = in_file::<BusUrl>,
+        conflicts_with = "bus"
+    )]
+    bus_file: Option<BusUrl>,
+
+    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory]
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_VIEW_STORE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    view_store: Option<ViewStoreUrl>,
+
+    /// A file with the address of the view store
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_VIEW_STORE_FILE",
+        value_name = "FILE",
+        value_parser = in_file::<ViewStoreUrl>,
+        conflicts_with = "view_store"
+    )]
+    view_store_file: Option<ViewStoreUrl>,
+}
+
+impl Addresses {
+    pub(crate) fn event_log(&self) -> Option<&EventLogUrl> {
+        self.event_log.as_ref().or(self.event_log_file.as_ref())
+    }
+
+    pub(crate) fn bus(&self) -> &BusUrl {
+        self.bus.as_ref().or(self.bus_file.as_ref()).unwrap_or(&BusUrl::InProcess)
+    }
+
+    pub(crate) fn view_store(&self) -> Option<&ViewStoreUrl> {
+        self.view_store.as_ref().or(self.view_store_file.as_ref())
+    }
+}
+
+/// An address that stands in a file, for those that hold a password. What is wrong with it is told
+/// without it.
+fn in_file<T: FromStr<Err = String>>(file: &str) -> Result<T, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    text.trim().parse().map_err(|error| format!("what is in {file} is wrong: {error}"))
+}

@@ -31,8 +31,9 @@ impl Figures {
     pub async fn run(self, shutdown: CancellationToken) {
         let look = async {
             loop {
-                join_all(self.views.iter().map(|view| self.look_at(view))).await;
+                // The projectors come first: they make what is not there yet.
                 sleep(metrics::SAMPLE_INTERVAL).await;
+                join_all(self.views.iter().map(|view| self.look_at(view))).await;
             }
         };
         shutdown.run_until_cancelled(look).await;

@@ -27,6 +27,7 @@ use proto::conventions::{
     self, Address, BODY_LIMIT, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness,
     request_id, traceparent,
 };
+use proto::metrics::exposition;
 use proto::{FieldError, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -81,7 +82,7 @@ impl Commands {
         Self { handler, log, accounts, keyring, tokens, turns, clock, categories }
     }
 
-    /// The endpoints, and the health checks.
+    /// The endpoints, the health checks and the metrics.
     pub fn router(self) -> Router {
         let log = Arc::clone(&self.log);
         let ready = get(async move || readiness(&[("event log", Need::Vital, &*log)]).await);
@@ -92,8 +93,10 @@ impl Commands {
             .merge(sessions::routes())
             .layer(from_fn_with_state(self.clone(), identity::identify))
             .with_state(self);
-        let health =
-            Router::new().route("/health/live", get(liveness)).route("/health/ready", ready);
+        let health = Router::new()
+            .route("/health/live", get(liveness))
+            .route("/health/ready", ready)
+            .route("/metrics", get(exposition));
         conventions::follow(commands.merge(health))
     }
 

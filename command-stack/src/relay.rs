@@ -11,7 +11,8 @@ use std::time::Duration;
 use events::bus::{BusError, EventPublisher, Message, Queue};
 use events::{Chain, LogError, Partition, Position, RecordedEvent};
 use futures::FutureExt;
-use tokio::time::{Instant, timeout};
+use proto::metrics;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::event_log::{EventLog, Leadership, Task, take_turns};
@@ -55,17 +56,30 @@ impl Relay {
 
     /// Runs until the token is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
-        take_turns(Task::Relay, shutdown, || self.lead().boxed()).await;
+        let work = take_turns(Task::Relay, shutdown.clone(), || self.lead().boxed());
+        tokio::join!(work, shutdown.run_until_cancelled(self.tell_where_the_log_ends()));
+    }
+
+    /// So that whoever watches can compare it with how far the relay is.
+    async fn tell_where_the_log_ends(&self) {
+        loop {
+            metrics::log_position(self.log.last_position(None, Position::END).await.ok());
+            sleep(metrics::SAMPLE_INTERVAL).await;
+        }
     }
 
     /// Leads until something fails; returns at once when another relay leads.
     async fn lead(&self) -> Result<(), RelayError> {
+        metrics::relay_leads(false);
         let Some(leadership) = self.log.lead(Task::Relay).await? else { return Ok(()) };
         let queues: Vec<_> = self.partitions.iter().flat_map(Queue::of).collect();
         self.bus.declare(&queues).await?;
         let mut course = Course::begin(leadership).await?;
         tracing::info!(position = %course.published, "this relay leads");
+        metrics::relay_leads(true);
+        metrics::relay_position(course.published);
         let ended = self.follow(&mut course).await;
+        metrics::relay_leads(false);
         // What was confirmed need not be sent again, whatever went wrong after it.
         if let Err(error) = course.save().await {
             tracing::debug!(error = %Chain(&error), "the checkpoint was not saved");
@@ -103,6 +117,7 @@ impl Relay {
         }
         self.bus.publish(&messages).await?;
         course.published = last;
+        metrics::relay_position(last);
         Ok(())
     }
 }

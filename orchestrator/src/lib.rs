@@ -25,7 +25,8 @@ use axum::routing::{MethodRouter, any, get};
 use axum::{Json, Router};
 use events::Category;
 use futures::future::join_all;
-use proto::conventions::{self, Need, health_report, liveness};
+use proto::conventions::{self, Need, ParkedView, health_report, liveness};
+use proto::metrics::exposition;
 use serde_json::{Value, json};
 
 use crate::commands::{forward, hand_on};
@@ -46,7 +47,7 @@ type Handlers = fn() -> MethodRouter<Orchestrator>;
 
 /// Every address that answers a GET by itself, with the commands that are handed on at the same
 /// address. What is not here is the command-stack's.
-const QUERIES: [(&str, Handlers); 12] = [
+const QUERIES: [(&str, Handlers); 13] = [
     ("/", || get(index)),
     ("/v1/home", || get(home::get)),
     ("/v1/categories", || get(categories)),
@@ -59,6 +60,7 @@ const QUERIES: [(&str, Handlers); 12] = [
     ("/.well-known/jwks.json", || get(forward)),
     ("/health/live", || get(liveness)),
     ("/health/ready", || get(ready)),
+    ("/metrics", || get(exposition)),
 ];
 
 /// The addresses that can be read at the door.
@@ -105,13 +107,20 @@ async fn categories(State(portal): State<Orchestrator>) -> Json<Value> {
 /// The door works as long as something behind it does, so nothing behind it is vital by itself.
 async fn ready(State(portal): State<Orchestrator>) -> Response {
     let upstreams = [&portal.commands].into_iter().chain(portal.queries.upstreams());
-    let states = join_all(
-        upstreams
-            .map(|upstream| async { (upstream.name(), Need::Useful, upstream.is_ready().await) }),
-    );
-    let mut states = states.await;
+    let health = join_all(upstreams.map(async |upstream| (upstream, upstream.health().await)));
+    let health = health.await;
+    let states = health.iter().map(|(upstream, health)| {
+        let up = health.is_some();
+        (upstream.name(), Need::Useful, up)
+    });
+    let mut states: Vec<_> = states.collect();
     if states.iter().all(|(_, _, up)| !up) {
         states.iter_mut().for_each(|(_, need, _)| *need = Need::Vital);
     }
-    health_report(&states)
+    let parked = health.iter().filter_map(|(_, health)| health.as_ref());
+    let mut parked: Vec<ParkedView> = parked.flat_map(|health| health.parked.clone()).collect();
+    // The users are kept by every query-stack.
+    parked.sort_unstable_by(|a, b| a.view.cmp(&b.view));
+    parked.dedup_by(|a, b| a.view == b.view);
+    health_report(&states, &parked)
 }

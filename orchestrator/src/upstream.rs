@@ -6,19 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{Request, Response, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use proto::conventions::ParkedView;
 use proto::v1::queries_client::QueriesClient;
+use serde::Deserialize;
 use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+
+const HEALTH_LIMIT: usize = 64 << 10;
 
 type HttpTransport = BoxCloneSyncService<Request<Body>, Response<Body>, NoAnswer>;
 type GrpcTransport = BoxCloneSyncService<Request<tonic::body::Body>, Response<Body>, NoAnswer>;
@@ -33,6 +37,14 @@ pub struct NoAnswer(#[source] hyper_util::client::legacy::Error);
 pub struct Upstream {
     name: Arc<str>,
     service: HttpTransport,
+}
+
+/// What a service that is ready says of itself.
+#[derive(Debug, Default, Deserialize)]
+pub struct Health {
+    /// The views of it that leave out streams.
+    #[serde(default)]
+    pub parked: Vec<ParkedView>,
 }
 
 /// Which HTTP a service in another process is spoken to with.
@@ -97,12 +109,17 @@ impl Upstream {
         QueriesClient::new(BoxCloneSyncService::new(service)).max_decoding_message_size(usize::MAX)
     }
 
-    /// Whether its `/health/ready` says so.
-    pub async fn is_ready(&self) -> bool {
-        let request = Request::get("/health/ready").body(Body::empty());
-        let Ok(request) = request else { return false };
-        let answer = timeout(HEALTH_TIMEOUT, self.send(request)).await;
-        matches!(answer, Ok(Ok(response)) if response.status().is_success())
+    /// What its `/health/ready` says; `None`: that it is not ready, or nothing.
+    pub async fn health(&self) -> Option<Health> {
+        let request = Request::get("/health/ready").body(Body::empty()).ok()?;
+        let answer = async {
+            let answer = self.send(request).await.ok()?;
+            let ready = answer.status().is_success();
+            let body = to_bytes(answer.into_body(), HEALTH_LIMIT).await.ok()?;
+            // Whoever is ready need not say more.
+            ready.then(|| serde_json::from_slice(&body).unwrap_or_default())
+        };
+        timeout(HEALTH_TIMEOUT, answer).await.ok().flatten()
     }
 }
 

@@ -81,6 +81,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Some(Task::Events(arguments)) => tools::events::run(settings, arguments).await.map(done),
         Some(Task::Verify(arguments)) => tools::verify::run(settings, arguments).await,
         Some(Task::Seal(arguments)) => tools::seal::run(settings, arguments).await.map(done),
+        Some(Task::DeadLetters(task)) => tools::dead_letters::run(settings, task).await,
         Some(Task::Import(arguments)) => tools::import::run(settings, arguments).await,
         Some(Task::Migrate) => wiring::migrate(&settings).await.map(done),
         Some(Task::Token(arguments)) => tools::token::issue(&settings, &arguments).map(done),

@@ -40,6 +40,7 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
     guide: impl FnOnce(&str) -> String,
 ) -> Result<()> {
+    proto::metrics::started(env!("CARGO_PKG_VERSION"));
     let listener = TcpListener::bind(listen).await;
     let listener = listener.with_context(|| format!("--listen {listen} is not possible"))?;
     let address = listener.local_addr()?.to_string();

@@ -16,7 +16,8 @@ use events::Partition;
 use orchestrator::Orchestrator;
 use orchestrator::upstream::{Protocol, Upstream};
 use proto::conventions::{self, Need, liveness, readiness};
-use query_stack::{Projector, Queries, views};
+use proto::metrics::exposition;
+use query_stack::{Figures, Projector, Queries, views};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -128,7 +129,10 @@ pub(crate) async fn relay(settings: Settings) -> Result<()> {
         let log = ("event log", Need::Vital, &*log.events as &dyn events::Dependency);
         readiness(&[log, ("bus", Need::Vital, &*bus.publisher)]).await
     });
-    let router = Router::new().route("/health/live", get(liveness)).route("/health/ready", ready);
+    let router = Router::new()
+        .route("/health/live", get(liveness))
+        .route("/health/ready", ready)
+        .route("/metrics", get(exposition));
     let router = conventions::follow(router);
     serve(&settings.listen, "http", router, shutdown, |_| String::new()).await?;
     background.stop().await;
@@ -186,7 +190,7 @@ pub(crate) async fn health(settings: &Settings) -> Result<ExitCode> {
     // A service that listens on all addresses is asked on the loopback one.
     let address = settings.listen.replace("0.0.0.0", "127.0.0.1");
     let service = Upstream::at("service", &format!("http://{address}"), Protocol::Http1);
-    let ready = service.map_err(|error| anyhow!("--listen: {error}"))?.is_ready().await;
+    let ready = service.map_err(|error| anyhow!("--listen: {error}"))?.health().await.is_some();
     println!("{}", if ready { "ready" } else { "not ready" });
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -223,6 +227,9 @@ impl Background {
             let projector = Projector::new(view, store, log, bus.subscriber.clone());
             self.tasks.spawn(projector.run(self.shutdown.clone()));
         }
+        let (store, log) = (store.clone(), log.events.clone());
+        let figures = Figures { log, store, views: views(&settings.categories) };
+        self.tasks.spawn(figures.run(self.shutdown.clone()));
     }
 
     /// After the server, so that readers who wait for a position are not left waiting.

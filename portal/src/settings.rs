@@ -144,6 +144,13 @@ pub(crate) enum Task {
     Verify(Verify),
     /// Writes down a hash of the whole log, for `verify --seal`; only what is new is read
     Seal(SealFile),
+    /// Sees to streams that views leave out because of an event that they cannot take
+    ///
+    /// A stream of which an event fails is parked: readers go on to see what was known last, unless
+    /// it is taken back. One with an event of a newer version of this program waits, and is taken up
+    /// by itself when that version runs.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
     /// Takes in articles, one JSON object a line; safe to run again
     Import(Import),
     /// Creates the tables of the event log, or brings them up to date
@@ -225,6 +232,50 @@ pub(crate) struct Events {
     /// One CloudEvents JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// Which streams which views leave out, where and why
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// A stream's failure, and its events with what is pending; exit 1 if no view leaves it out
+    Show {
+        /// Such as article-UUID
+        stream: String,
+    },
+    /// Takes streams up again, in order, from the first event on; exit 1 if one still fails
+    Retry(Retry),
+    /// Gives a stream up, in this generation of its views
+    ///
+    /// Its document is hidden and its later events are passed over. The log keeps everything: a
+    /// retry of this stream, or a replay of the view, tries again.
+    Discard {
+        /// Such as article-UUID
+        stream: String,
+
+        /// Only in this view, such as articles_sports or articles
+        #[arg(long)]
+        view: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    /// Such as article-UUID; also one that was given up
+    #[arg(required_unless_present = "all", value_name = "STREAM")]
+    pub(crate) streams: Vec<String>,
+
+    /// All that are parked or waiting
+    #[arg(long, conflicts_with = "streams")]
+    pub(crate) all: bool,
+
+    /// Only in this view, such as articles_sports or articles
+    #[arg(long)]
+    pub(crate) view: Option<String>,
 }
 
 #[derive(Debug, Args)]

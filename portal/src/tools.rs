@@ -1,6 +1,7 @@
 //! What an operator runs beside the services. Each works on the stores directly, with the same
 //! settings as the services.
 
+pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod import;
 pub(crate) mod replay;

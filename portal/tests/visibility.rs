@@ -30,7 +30,7 @@ fn addresses(route: &str, hidden: &[Hidden]) -> Vec<String> {
     let each = |more: &str| hidden.iter().map(|one| format!("{}{more}", one.path)).collect();
     let fixed = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
     match route {
-        "/" | "/v1/categories" | "/health/live" | "/health/ready" => fixed(&[route]),
+        "/" | "/v1/categories" | "/health/live" | "/health/ready" | "/metrics" => fixed(&[route]),
         "/v1/home" => fixed(&["/v1/home", "/v1/home?limit=100"]),
         "/v1/news" => fixed(&[
             "/v1/news?limit=100",

@@ -14,6 +14,7 @@ use axum::{Json, Router, middleware};
 use events::{Chain, Dependency, Position, Version};
 use futures::future::join_all;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Duration, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -201,9 +202,15 @@ pub enum Need {
     Useful,
 }
 
-/// The answer of `/health/ready`: see [`health_report`]. The reasons go to our log, not to whoever
-/// asks.
+/// The answer of `/health/ready`: see [`health_report`].
 pub async fn readiness(dependencies: &[(&str, Need, &dyn Dependency)]) -> Response<Body> {
+    health_report(&states(dependencies).await, &[])
+}
+
+/// Which dependencies are up. The reasons go to our log, not to whoever asks.
+pub async fn states<'a>(
+    dependencies: &[(&'a str, Need, &dyn Dependency)],
+) -> Vec<(&'a str, Need, bool)> {
     let checks = dependencies.iter().map(async |(name, need, dependency)| {
         let answer = timeout(HEALTH_TIMEOUT, dependency.ping()).await;
         let outcome = answer.unwrap_or_else(|late| Err(late.into()));
@@ -212,13 +219,25 @@ pub async fn readiness(dependencies: &[(&str, Need, &dyn Dependency)]) -> Respon
         }
         (*name, *need, outcome.is_ok())
     });
-    health_report(&join_all(checks).await)
+    join_all(checks).await
 }
 
-/// `{"status", "dependencies": [{"name", "state"}]}`: 200 `ready`, 200 `degraded` when only useful
+/// A view that leaves out streams, because of events that it cannot take: for health reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedView {
+    /// Which view.
+    pub view: String,
+    /// Streams that somebody has to see to.
+    pub parked: u64,
+    /// Streams that wait for a newer program.
+    pub waiting: u64,
+}
+
+/// `{"status", "dependencies": [{"name", "state"}], "parked": [{"view", "parked", "waiting"}]}`, the
+/// last only if there are any: nobody becomes unready by it, because everything else goes on. 200 `ready`, 200 `degraded` when only useful
 /// dependencies are down, 503 `unavailable` when a vital one is.
 #[must_use]
-pub fn health_report(states: &[(&str, Need, bool)]) -> Response<Body> {
+pub fn health_report(states: &[(&str, Need, bool)], parked: &[ParkedView]) -> Response<Body> {
     let down = |of: Need| states.iter().any(|(_, need, up)| *need == of && !up);
     let (status, word) = match (down(Need::Vital), down(Need::Useful)) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -228,7 +247,11 @@ pub fn health_report(states: &[(&str, Need, bool)]) -> Response<Body> {
     let state = |up: &bool| if *up { "up" } else { "down" };
     let dependencies: Vec<_> =
         states.iter().map(|(name, _, up)| json!({"name": name, "state": state(up)})).collect();
-    (status, Json(json!({"status": word, "dependencies": dependencies}))).into_response()
+    let mut report = json!({"status": word, "dependencies": dependencies});
+    if !parked.is_empty() {
+        report["parked"] = json!(parked);
+    }
+    (status, Json(report)).into_response()
 }
 
 /// `/health/live`: the process answers.

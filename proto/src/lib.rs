@@ -1,7 +1,9 @@
 //! The contracts between the services and with their clients: the internal queries over gRPC, the
-//! conventions that every HTTP answer of ours follows, and the tokens that say who asks.
+//! conventions that every HTTP answer of ours follows, the figures that every service tells, and the
+//! tokens that say who asks.
 
 pub mod conventions;
+pub mod metrics;
 mod problem;
 pub mod token;
 

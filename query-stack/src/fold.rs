@@ -118,7 +118,8 @@ impl From<DecodeError> for Refused {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::UnknownType(_) | DecodeError::NewerSchema { .. } => Self::Newer(error),
-            DecodeError::Malformed { .. } => Self::Failed(error.into()),
+            // Its words name the cause already.
+            DecodeError::Malformed { .. } => failed(error.to_string()),
         }
     }
 }

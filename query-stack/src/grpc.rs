@@ -14,7 +14,8 @@ use axum::routing::get;
 use events::news::Viewer;
 use events::personal::Keyring;
 use events::{Category, Chain, Dependency, EventReader, Position, UserId};
-use proto::conventions::{Need, liveness, readiness};
+use proto::conventions::{Need, health_report, liveness, states};
+use proto::metrics::exposition;
 use proto::v1::queries_server::{self, QueriesServer};
 use proto::v1::{
     self, ArticleAnswer, ArticlePage, GetArticleRequest, GetHistoryRequest, GetUserRequest,
@@ -27,6 +28,8 @@ use tokio::time::{Instant, timeout};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::figures::parked_views;
+use crate::projection::views;
 use crate::view_store::{ListPlace, Unavailable, View, ViewState, ViewStore};
 
 /// How long a query waits for its `min_position`.
@@ -63,18 +66,25 @@ impl Queries {
         Self { store, log, keyring, ledgers, categories: categories.into() }
     }
 
-    /// The gRPC service, and the health checks over plain HTTP on the same port.
+    /// The gRPC service, and the health checks and metrics over plain HTTP on the same port.
     pub fn router(self, bus: Arc<dyn Dependency>) -> Router {
-        let (store, log) = (Arc::clone(&self.store), Arc::clone(&self.log));
-        let ready = get(async move || {
-            let views = ("view store", Need::Vital, &*store as &dyn Dependency);
-            let log = ("event log", Need::Useful, &*log as &dyn Dependency);
-            readiness(&[views, log, ("bus", Need::Useful, &*bus)]).await
-        });
+        let asked = self.clone();
+        let ready = get(async move || asked.ready(&*bus).await);
         tonic::service::Routes::new(QueriesServer::new(self))
             .into_axum_router()
             .route("/health/live", get(liveness))
             .route("/health/ready", ready)
+            .route("/metrics", get(exposition))
+    }
+
+    async fn ready(&self, bus: &dyn Dependency) -> axum::response::Response {
+        let store = ("view store", Need::Vital, &*self.store as &dyn Dependency);
+        let log = ("event log", Need::Useful, &*self.log as &dyn Dependency);
+        let dependencies = [store, log, ("bus", Need::Useful, bus)];
+        let views = views(&self.categories);
+        let parked = parked_views(&*self.store, &views);
+        let (states, parked) = tokio::join!(states(&dependencies), parked);
+        health_report(&states, &parked)
     }
 
     fn category(&self, name: &str) -> Result<&Category, Status> {

@@ -6,6 +6,7 @@
 
 pub mod articles;
 pub mod desk;
+mod figures;
 mod fold;
 mod grpc;
 mod history;
@@ -17,6 +18,7 @@ pub mod users;
 mod verify;
 pub mod view_store;
 
+pub use figures::Figures;
 pub use grpc::Queries;
 pub use parking::{DeadLetters, TakenUp};
 pub use projection::{ProjectError, views};

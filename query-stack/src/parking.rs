@@ -7,7 +7,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::{EventReader, RecordedEvent, StreamId, Timestamp};
+use events::{EventReader, LogError, RecordedEvent, StreamId, Timestamp};
 
 use crate::fold::fold;
 use crate::projection::{ProjectError, ViewWriter};
@@ -69,11 +69,24 @@ impl ViewWriter {
         log: &dyn EventReader,
         stream: &StreamId,
     ) -> Result<TakenUp, ProjectError> {
+        self.take_up_if(log, stream, |_| true).await
+    }
+
+    /// The same, if the stream still is as wanted when it comes to that.
+    pub(crate) async fn take_up_if(
+        &self,
+        log: &dyn EventReader,
+        stream: &StreamId,
+        wanted: fn(&Parked) -> bool,
+    ) -> Result<TakenUp, ProjectError> {
         for _ in 0..RACES {
             let from = self.store.state(&self.view).await?.live;
             let Some(before) = self.parked(from, stream).await? else {
                 return Ok(TakenUp::WasNotParked);
             };
+            if !wanted(&before) {
+                return Ok(TakenUp::Still(before));
+            }
             match self.try_to_take_up(log, from, &before).await {
                 Err(ProjectError::Moved) => {}
                 taken_up => return taken_up,
@@ -114,13 +127,18 @@ impl ViewWriter {
         Ok(TakenUp::Still(still))
     }
 
-    /// What happened elsewhere is not this view's.
+    /// What happened elsewhere is not this view's. A copy of the log that is behind the view would
+    /// make it lose what it has.
     async fn events_up_to(
         &self,
         log: &dyn EventReader,
         to: Checkpoint,
         stream: &StreamId,
     ) -> Result<Vec<RecordedEvent>, ProjectError> {
+        if log.last_position(Some(&self.view.partition), to.position).await? < to.position {
+            let behind = format!("it ends before position {}, where the view is", to.position);
+            return Err(LogError::Unavailable(behind.into()).into());
+        }
         let mut events = log.read_stream(stream).await?;
         events.retain(|event| {
             event.partition == self.view.partition && event.position <= to.position

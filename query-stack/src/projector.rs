@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::projection::{ProjectError, ViewWriter};
-use crate::view_store::{Checkpoint, Slot, View, ViewStore};
+use crate::view_store::{Checkpoint, Parked, Slot, View, ViewStore};
 
 /// Events read from the log and applied at a time while catching up.
 const PAGE: usize = 250;
@@ -194,7 +194,9 @@ impl Projector {
             for parked in &page {
                 time_may_help |= parked.is_tried_by_itself();
                 if parked.is_due(now) {
-                    self.writer.take_up(&*self.log, &parked.stream).await?;
+                    // Somebody may give it up just now.
+                    let wanted = Parked::is_tried_by_itself;
+                    self.writer.take_up_if(&*self.log, &parked.stream, wanted).await?;
                 }
             }
             match page.last() {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use events::{BoxError, LogError, StreamId};
+use proto::metrics;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Append, AppendError, Appended};
@@ -56,7 +57,10 @@ impl AppendQueue {
     pub(super) async fn append(&self, append: Append) -> Answer {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { append, answer };
-        self.0.try_send(waiting).map_err(|_| AppendError::Overloaded)?;
+        self.0.try_send(waiting).map_err(|_| {
+            metrics::append_overloaded();
+            AppendError::Overloaded
+        })?;
         answered.await.unwrap_or_else(|ended| Err(unavailable(ended.into())))
     }
 }
@@ -92,6 +96,7 @@ async fn run(database: Arc<dyn AppendBatch>, mut receiver: mpsc::Receiver<Waitin
             deferred.push_back(next);
         }
         let (appends, senders) = next_batch(&mut deferred);
+        metrics::appends_waiting(deferred.len() + receiver.len());
         let answers = commit(&*database, &appends).await;
         if answers.iter().any(is_unavailable) {
             turn_away(deferred.drain(..));

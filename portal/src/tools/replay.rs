@@ -43,6 +43,7 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
             Until::Position(_) | Until::Time(_) => (checkpoint, "stays beside the live one"),
         };
         println!("{view}: {documents} documents, {} {outcome}", place(end));
+        tell_parked(&rebuilder, &view, end).await?;
     }
     println!("total: {}{}", meter.finish(events), peak());
     Ok(ExitCode::SUCCESS)
@@ -62,12 +63,21 @@ async fn roll_back(rebuilder: &Rebuilder, selected: &[View]) -> Result<ExitCode>
             Ok(live) => {
                 code = ExitCode::SUCCESS;
                 println!("{view}: {}, {} is live", meter.finish(events), place(live));
+                tell_parked(rebuilder, view, live).await?;
             }
             Err(RebuildError::NoPrevious(_)) => println!("{view}: has no previous generation"),
             Err(error) => return Err(error).with_context(|| view.to_string()),
         }
     }
     Ok(code)
+}
+
+async fn tell_parked(rebuilder: &Rebuilder, view: &View, end: Checkpoint) -> Result<()> {
+    if end.revision > 0 {
+        let parked = rebuilder.store.count_parked(view, end.generation).await?;
+        println!("{view}: {parked}; `portal dead-letters list` tells why");
+    }
+    Ok(())
 }
 
 fn place(checkpoint: Checkpoint) -> String {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use events::{EventReader, Position};
 use query_stack::Verified;
-use query_stack::view_store::{View, ViewStore};
+use query_stack::view_store::{Parked, ParkedCounts, View, ViewStore};
 use serde::Serialize;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -31,22 +31,51 @@ struct Finding {
     documents: Option<usize>,
     /// One sentence each; empty when all is as it should be.
     differences: Vec<String>,
+    /// How many streams a view leaves out, and the first of them.
+    #[serde(skip_serializing_if = "ParkedCounts::is_empty")]
+    parked: ParkedCounts,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parked_streams: Vec<Parked>,
 }
 
 impl Finding {
+    /// Of the log itself, which is whole up to its end.
+    fn of_log(subject: &str, position: Position, differences: Vec<String>) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            position,
+            head: position,
+            documents: None,
+            differences,
+            parked: ParkedCounts::default(),
+            parked_streams: Vec::new(),
+        }
+    }
+
+    /// What somebody gave up is as somebody wanted it.
     fn is_good(&self) -> bool {
-        self.differences.is_empty() && self.position >= self.head
+        let complete = self.position >= self.head && !self.parked.is_pending();
+        complete && self.differences.is_empty()
     }
 
     /// For people.
     fn print(&self) {
-        let Self { subject, position, head, documents, differences } = self;
+        let Self { subject, position, head, documents, differences, parked, .. } = self;
+        for Parked { stream, state, position, error, .. } in &self.parked_streams {
+            println!("{subject}: {stream} is {state} at position {position}: {error}");
+        }
         differences.iter().for_each(|difference| println!("{subject}: {difference}"));
         match documents {
             _ if position < head => {
                 println!("{subject}: at position {position}, behind the log, which is at {head}");
             }
             _ if !differences.is_empty() => {}
+            Some(documents) if !parked.is_empty() => {
+                println!(
+                    "{subject}: {documents} documents at position {position}, equal to the log but \
+                     for {parked}"
+                );
+            }
             Some(documents) => {
                 println!(
                     "{subject}: {documents} documents at position {position}, equal to the log"
@@ -72,15 +101,11 @@ pub(crate) async fn run(settings: Settings, arguments: Verify) -> Result<ExitCod
     };
     let differences = log.gaps().await?;
     let position = log.last_position(None, Position::END).await?;
-    let subject = "event log".to_owned();
-    let whole = Finding { subject, position, head: position, documents: None, differences };
-    report(whole, &mut findings);
+    report(Finding::of_log("event log", position, differences), &mut findings);
     if let Some(file) = &arguments.seal {
         let seal::Compared { position, difference } = seal::compare(&*log, file).await?;
         let differences = difference.into_iter().collect();
-        let subject = "seal".to_owned();
-        let sealed = Finding { subject, position, head: position, documents: None, differences };
-        report(sealed, &mut findings);
+        report(Finding::of_log("seal", position, differences), &mut findings);
     }
     for view in &select(&settings.categories, None, None) {
         report(look_at(&*log, &*store, view).await?, &mut findings);
@@ -118,8 +143,16 @@ async fn look_at(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> R
             sleep(LOOK_AGAIN).await;
             continue;
         }
-        let Verified { documents, position, head, differences, .. } = verified;
+        let Verified { documents, position, head, differences, parked, parked_streams } = verified;
         let (subject, documents) = (view.to_string(), Some(documents));
-        return Ok(Finding { subject, position, head, documents, differences });
+        return Ok(Finding {
+            subject,
+            position,
+            head,
+            documents,
+            differences,
+            parked,
+            parked_streams,
+        });
     }
 }

@@ -132,8 +132,11 @@ impl Answer {
         let response: Response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?;
+        let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
         let body = if bytes.is_empty() {
             Value::Null
+        } else if kind.is_some_and(|kind| kind.contains("text")) {
+            Value::String(String::from_utf8(bytes.into()).expect("UTF-8"))
         } else {
             serde_json::from_slice(&bytes).expect("JSON")
         };

@@ -7,11 +7,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Client;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::Environment;
+use super::{Environment, Portal};
 
 /// Where RabbitMQ makes vhosts.
 pub const RABBITMQ_API: &str = "PORTAL_TEST_RABBITMQ_API";
@@ -118,5 +120,69 @@ impl PrivateServers {
 impl Drop for PrivateServers {
     fn drop(&mut self) {
         let _ = self.services(&["down"]).output();
+    }
+}
+
+/// The owner of a log's database, who alone can write into it what no program of ours writes.
+pub enum Owner {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// The next event of a stream that is there, as the one before it in all but what is given.
+const APPEND: &str = "INSERT INTO events
+    SELECT (SELECT max(position) FROM events) + 1, stream_id, version + 1, EVENT_ID, partition,
+           $2, CAST($3 AS SMALLINT), $4, metadata, recorded_at
+    FROM events WHERE stream_id = $1 ORDER BY version DESC LIMIT 1";
+
+impl Owner {
+    pub async fn of(portal: &Portal) -> Self {
+        match portal.environment.get("PORTAL_EVENT_LOG") {
+            Some(url) => Self::Postgres(PgConnection::connect(url).await.expect("PostgreSQL")),
+            None => {
+                let file = SqliteConnectOptions::new().filename(portal.data_file("events.db"));
+                Self::Sqlite(file.connect().await.expect("the file of the log"))
+            }
+        }
+    }
+
+    /// Appends to a stream, whatever it may be.
+    pub async fn append(&mut self, stream: &str, event_type: &str, schema: i16, data: Value) {
+        let data = data.to_string();
+        let rows = match self {
+            Self::Sqlite(log) => {
+                let append = AssertSqlSafe(APPEND.replace("EVENT_ID", "randomblob(16)"));
+                let append = sqlx::query(append).bind(stream).bind(event_type);
+                let done = append.bind(schema).bind(data).execute(log).await;
+                done.expect("an event").rows_affected()
+            }
+            Self::Postgres(log) => {
+                let append = APPEND.replace("EVENT_ID", "gen_random_uuid()");
+                let append = AssertSqlSafe(append.replace("$4", "CAST($4 AS JSONB)"));
+                let append = sqlx::query(append).bind(stream).bind(event_type);
+                let done = append.bind(schema).bind(data).execute(log).await;
+                done.expect("an event").rows_affected()
+            }
+        };
+        assert_eq!(rows, 1, "{stream}");
+    }
+
+    /// Changes an event, which the log refuses to everybody else.
+    pub async fn mend(&mut self, position: i64, data: Value) {
+        let update = format!("UPDATE events SET data = '{data}' WHERE position = {position}");
+        match self {
+            Self::Sqlite(log) => {
+                let update = format!("DROP TRIGGER events_are_not_updated; {update}");
+                sqlx::raw_sql(AssertSqlSafe(update)).execute(log).await.expect("mended");
+            }
+            Self::Postgres(log) => {
+                let trigger = "TRIGGER events_are_kept";
+                let update = format!(
+                    "ALTER TABLE events DISABLE {trigger}; {update};
+                     ALTER TABLE events ENABLE {trigger}"
+                );
+                sqlx::raw_sql(AssertSqlSafe(update)).execute(log).await.expect("mended");
+            }
+        }
     }
 }

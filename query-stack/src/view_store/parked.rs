@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use events::{Position, StreamId, Timestamp, Version};
+use serde::Serialize;
 
 /// What becomes of a stream that was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ParkedState {
     /// An event of it failed: it is tried again a few times, then somebody has to see to it.
     Parked,
@@ -49,7 +51,7 @@ impl FromStr for ParkedState {
 
 /// A stream that a generation leaves out: its document is what the events before `position` say,
 /// or is gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parked {
     /// Which stream.
     pub stream: StreamId,
@@ -72,7 +74,7 @@ pub struct Parked {
 }
 
 /// How many streams a generation leaves out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ParkedCounts {
     /// See [`ParkedState::Parked`].
     pub parked: u64,
@@ -80,6 +82,28 @@ pub struct ParkedCounts {
     pub waiting: u64,
     /// See [`ParkedState::Discarded`].
     pub discarded: u64,
+}
+
+impl ParkedCounts {
+    /// Whether there are none, also none that was given up.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.parked + self.waiting + self.discarded == 0
+    }
+
+    /// Whether somebody or a newer program is still expected to see to one.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        self.parked + self.waiting > 0
+    }
+}
+
+/// `1 parked, 0 waiting and 0 discarded streams`
+impl fmt::Display for ParkedCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { parked, waiting, discarded } = self;
+        write!(f, "{parked} parked, {waiting} waiting and {discarded} discarded streams")
+    }
 }
 
 impl FromIterator<(ParkedState, u64)> for ParkedCounts {

@@ -13,17 +13,18 @@ pub(crate) struct Meter {
     unit: &'static str,
     bar: Option<ProgressBar>,
     began: Instant,
-    printed: Option<Instant>,
+    printed: Instant,
 }
 
 impl Meter {
     pub(crate) fn new(what: String, unit: &'static str) -> Self {
+        let now = Instant::now();
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%, {eta} left");
             let bar = ProgressBar::new(0).with_message(what.clone());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { what, unit, bar, began: Instant::now(), printed: None }
+        Self { what, unit, bar, began: now, printed: now }
     }
 
     /// So much was `done`, and that is the way from nothing to `end` up to `at`; the end may move.
@@ -33,8 +34,8 @@ impl Meter {
             bar.set_length(end);
             bar.set_position(at);
             bar.set_message(format!("{}: {}", self.what, self.rate(done)));
-        } else if self.printed.is_none_or(|printed| printed.elapsed() >= LINE_INTERVAL) {
-            self.printed = Some(Instant::now());
+        } else if self.printed.elapsed() >= LINE_INTERVAL {
+            self.printed = Instant::now();
             let (percent, left) = (at * 100 / end.max(1), self.seconds_left(at, end));
             eprintln!("{}: {percent}%, {}, {left} s left", self.what, self.rate(done));
         }

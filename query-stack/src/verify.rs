@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::fold::{Program, fold, fold_streams};
 use crate::projection::ProjectError;
+use crate::rebuild::{OnProgress, Progress};
 use crate::view_store::{Document, Parked, ParkedCounts, View, ViewState, ViewStore};
 
 /// Documents of the view held in memory at most.
@@ -35,7 +36,7 @@ pub struct Verified {
     pub parked_streams: Vec<Parked>,
 }
 
-/// Compares a view with the log.
+/// Compares a view with the log, and tells how far it is.
 ///
 /// # Errors
 /// When the log or the store does not answer.
@@ -43,6 +44,7 @@ pub async fn verify(
     log: &dyn EventReader,
     store: &dyn ViewStore,
     view: &View,
+    on_progress: OnProgress<'_>,
 ) -> Result<Verified, ProjectError> {
     let head = log.last_position(Some(&view.partition), Position::END).await?;
     let state = store.state(view).await?;
@@ -52,8 +54,10 @@ pub async fn verify(
         let ahead = format!("the checkpoint {position} is beyond the log");
         verified.differences.push(ahead);
     }
-    let pages = log.streams(slice::from_ref(&view.partition), position);
-    let mut expected = Expected { pages, view, page: VecDeque::new() };
+    let partition = slice::from_ref(&view.partition);
+    let progress = Progress { events: 0, total: log.count(partition, position).await? };
+    let pages = log.streams(partition, position);
+    let mut expected = Expected { pages, view, page: VecDeque::new(), progress, on_progress };
     let mut actual = Actual { store, view, state, after: None, page: VecDeque::new() };
     loop {
         let (want, have) = (expected.peek().await?, actual.peek().await?);
@@ -126,12 +130,16 @@ struct Expected<'a> {
     pages: StreamPages,
     view: &'a View,
     page: VecDeque<Document>,
+    progress: Progress,
+    on_progress: OnProgress<'a>,
 }
 
 impl Expected<'_> {
     async fn peek(&mut self) -> Result<Option<Uuid>, ProjectError> {
         while self.page.is_empty() {
             let Some(events) = self.pages.next().await? else { return Ok(None) };
+            self.progress.events += events.len() as u64;
+            (self.on_progress)(self.progress);
             self.page = fold_streams(self.view, &events).documents.into();
         }
         Ok(self.page.front().map(|document| document.id))

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use events::{EventReader, Position};
-use query_stack::Verified;
 use query_stack::view_store::{Parked, ParkedCounts, View, ViewStore};
+use query_stack::{Progress, Verified};
 use serde::Serialize;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{seal, select};
+use crate::progress::Meter;
 use crate::settings::{Settings, Verify};
 use crate::wiring;
 
@@ -138,7 +139,11 @@ pub(super) async fn views(
 async fn look_at(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> Result<Finding> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let verified = query_stack::verify(log, store, view).await?;
+        let mut meter = Meter::new(format!("verify {view}"), "events");
+        let mut on_progress =
+            |Progress { events, total }: Progress| meter.show(events, events, total);
+        let verified = query_stack::verify(log, store, view, &mut on_progress).await?;
+        meter.finish(0);
         if verified.position < verified.head && Instant::now() < deadline {
             sleep(LOOK_AGAIN).await;
             continue;

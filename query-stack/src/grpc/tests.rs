@@ -66,7 +66,8 @@ async fn views_equal_the_log_wherever_an_article_went() {
     assert_eq!(newsroom.content(back, None).await, Ok("second".to_owned()));
     let store = &*newsroom.queries.store;
     for view in views(&newsroom.queries.categories) {
-        let verified = verify(&*newsroom.database, store, &view).await.expect("verified");
+        let verified =
+            verify(&*newsroom.database, store, &view, &mut |_| {}).await.expect("verified");
         assert_eq!(verified.differences, Vec::<String>::new(), "{view}");
         assert_eq!(verified.position, verified.head, "{view}");
     }

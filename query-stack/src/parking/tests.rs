@@ -89,7 +89,7 @@ impl Parking {
 
     async fn verified(&self) -> Verified {
         let view = &self.today.view;
-        verify(self.log(), &*self.today.store, view).await.expect("verified")
+        verify(self.log(), &*self.today.store, view, &mut |_| {}).await.expect("verified")
     }
 }
 

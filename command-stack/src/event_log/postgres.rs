@@ -26,10 +26,9 @@ const CONNECTIONS: u32 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that took a call and is silent so long is gone, even if the network does not say so.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer idle, a connection is asked whether it still lives before it is used.
+/// Longer idle, a connection is asked whether it still lives.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// The same as the server is told it, a little less: what was given up must not wait for a lock on
-/// the server, where nobody knows of it.
+/// What the server is told of it, a little less: who was given up must not wait there for a lock.
 const STATEMENT_TIMEOUT: &str = "4500ms";
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// Whoever holds the session lock does the task. Any constants that nobody else uses.

@@ -30,15 +30,14 @@ const CONNECTIONS: u32 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that took a call and is silent so long is gone, even if the network does not say so.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer idle, a connection is asked whether it still lives before it is used.
+/// Longer idle, a connection is asked whether it still lives.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Several fit into what one may wait for a connection: there may be several that are dead.
 const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// Silent longer, the connection that listens is made anew: nobody else would ever notice that the
 /// network has forgotten it.
 const LISTEN_AT_MOST: Duration = Duration::from_secs(30);
-/// The same as the server is told it, a little less: what was given up must not wait for a lock on
-/// the server, where nobody knows of it.
+/// What the server is told of it, a little less: who was given up must not wait there for a lock.
 const STATEMENT_TIMEOUT: &str = "4500ms";
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 

@@ -23,7 +23,7 @@ fn queue(partition: &str) -> Queue {
     Queue::of(&partition.parse().expect("a partition")).swap_remove(0)
 }
 
-fn message(partition: &str, position: i64) -> Message {
+pub(super) fn message(partition: &str, position: i64) -> Message {
     let partition: Partition = partition.parse().expect("a partition");
     let event = RecordedEvent {
         position: Position::new(position),

@@ -175,3 +175,35 @@ impl Drop for MemorySubscription {
         self.queue.arrived.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::super::contract::message;
+    use super::*;
+
+    fn of_size(bytes: usize, position: i64) -> Message {
+        let mut message = message("news.sports", position);
+        let text = format!("\"{}\"", "a".repeat(bytes - 2));
+        message.event.data = RawValue::from_string(text).expect("JSON");
+        message
+    }
+
+    #[test]
+    fn a_queue_nobody_receives_from_keeps_the_newest_that_fit_and_counts_them_right() {
+        let mut waiting = Waiting::default();
+        for position in 1..=40 {
+            waiting.push(of_size(1 << 20, position));
+        }
+        assert_eq!((waiting.messages.len(), waiting.bytes), (16, QUEUE_BYTES));
+        assert_eq!(waiting.messages[0].event.position.get(), 25);
+        let taken = waiting.take(10);
+        waiting.give_back(taken);
+        assert_eq!((waiting.messages.len(), waiting.bytes), (16, QUEUE_BYTES));
+        waiting.push(of_size(2 * QUEUE_BYTES, 41));
+        assert_eq!(waiting.messages.len(), 1, "one alone may be larger");
+        waiting.take(1);
+        assert_eq!((waiting.messages.len(), waiting.bytes), (0, 0));
+    }
+}

@@ -146,8 +146,9 @@ async fn walk_streams(
     let walk = async {
         let mut connection = connect(&pool).await?;
         // Along the index that has this order. Whatever the planner believes of a log that has just
-        // grown, sorting all of it would be slower, and begin with silence.
-        let plan = "SET enable_sort = off; SET max_parallel_workers_per_gather = 0; SET jit = off";
+        // grown, sorting all of it would be slower, and begin with silence. It takes what it takes.
+        let plan = "SET enable_sort = off; SET max_parallel_workers_per_gather = 0; SET jit = off; \
+                    SET statement_timeout = 0";
         sqlx::raw_sql(plan).execute(&mut connection).await?;
         let mut rows = sqlx::query_as::<_, StoredEvent>(select_events!(
             "WHERE partition = ANY ($1) AND position <= $2 ORDER BY stream_id, version"

@@ -23,7 +23,7 @@ async fn every_service_tells_what_it_does(portal: Portal) {
         tells(&portal, service, "portal_build_info{version=\"0.1.0\"} 1.0").await;
     }
     tells(&portal, name("command-stack"), "portal_appends_waiting{} 0.0").await;
-    tells(&portal, name("relay"), "portal_relay_leading{} 1.0").await;
+    tells(&portal, name("relay"), "portal_leading{task=\"relay\"} 1.0").await;
     tells(&portal, name("relay"), &at("portal_relay_position{}")).await;
     tells(&portal, name("relay"), &at("portal_log_position{}")).await;
     let views = name("query-stack-2");

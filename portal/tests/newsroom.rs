@@ -210,7 +210,7 @@ async fn only_the_right_people_get_in(portal: Portal) {
 
 async fn an_article_under_embargo_is_seen_by_the_newsroom_until_its_time_has_come(portal: Portal) {
     let (editor, author) = (portal.editor(), portal.with_role("author"));
-    let until = in_seconds(2);
+    let until = in_seconds(6);
     let body = json!({"title": "Prize", "content": "The winner is Ada.", "embargo_until": until});
     let begun = editor.post("/v1/news/famous", body.clone()).await;
     assert_eq!((begun.status, &begun.body["status"]), (201, &json!("scheduled")), "{}", begun.body);

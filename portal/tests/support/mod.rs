@@ -160,15 +160,13 @@ impl Portal {
 
     /// Starts a service, or starts it again at the address that it had.
     pub fn spawn(&mut self, name: &'static str) {
-        let arguments = match (self.services.get(name), name) {
-            (Some(known), _) => known.arguments.clone(),
-            (None, "portal") => vec![],
-            (None, "query-stack-1") => {
-                vec!["query-stack".to_owned(), "--categories=famous".to_owned()]
-            }
-            (None, "query-stack-2") => vec!["query-stack".to_owned(), self.other_categories()],
-            (None, "orchestrator") => self.orchestrator_arguments(),
-            (None, service) => vec![service.to_owned()],
+        let known = self.services.get(name).map(|service| service.arguments.clone());
+        let arguments = match name {
+            "portal" => vec![],
+            "query-stack-1" => vec!["query-stack".to_owned(), "--categories=famous".to_owned()],
+            "query-stack-2" => vec!["query-stack".to_owned(), self.other_categories()],
+            "orchestrator" => self.orchestrator_arguments(),
+            service => known.unwrap_or_else(|| vec![service.to_owned()]),
         };
         self.spawn_as(name, arguments);
     }

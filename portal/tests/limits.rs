@@ -138,7 +138,7 @@ async fn more_commands_than_the_log_takes_are_refused_early_and_nothing_acknowle
     portal.verifies().await;
 }
 
-const ARTICLES: usize = 2_000;
+const ARTICLES: usize = 1_000;
 const CONTENT: usize = 40_000;
 
 /// Messages that wait in a queue of the broker.

@@ -107,7 +107,7 @@ impl PrivateServers {
     pub fn in_rabbitmq(&self, expression: &str) {
         let home = self.folder().join("rabbitmq");
         let ports = std::fs::read_to_string(home.join("ports")).expect("its ports");
-        let epmd = ports.split_whitespace().next_back().expect("a port");
+        let epmd = ports.split_whitespace().nth(3).expect("a port");
         let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8");
         command.env("HOME", &home).env("ERL_EPMD_ADDRESS", "127.0.0.1");

@@ -20,7 +20,8 @@ fn file() -> (TempDir, String) {
 /// What `portal verify --json` says of a subject, and whether all is good.
 fn verified(portal: &Portal, seals: &str, subject: &str) -> (bool, Value) {
     let output = portal.run(&["verify", "--seal", seals, "--json"]);
-    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {output:?}"));
     assert_eq!(output.status.success(), report["good"] == true, "{report}");
     let findings = report["findings"].as_array().expect("findings").clone();
     let found = findings.into_iter().find(|finding| finding["subject"] == subject);

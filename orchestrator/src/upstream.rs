@@ -27,8 +27,9 @@ pub use self::trust::Trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The network may forget a connection and tell neither end. One that carries all queries at once is
-/// asked whether it lives; of those that carry one command at a time, idle ones are not kept long, and less long
-/// than a service keeps them (`portal/src/serve.rs`), or a request could meet the end.
+/// asked whether it lives; of those that carry one command at a time, idle ones are not kept long,
+/// and less long than a service keeps them (`portal/src/serve/connection.rs`), or a request could
+/// meet the end.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);

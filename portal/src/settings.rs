@@ -6,11 +6,9 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, value_parser};
 use events::{Category, Position, Role, Timestamp};
 use query_stack::Until;
-use query_stack::view_store::Projection;
 use uuid::Uuid;
 
 use self::addresses::Addresses;
@@ -158,11 +156,11 @@ pub(crate) enum Task {
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// Only this view
-    #[arg(long, value_parser = PossibleValuesParser::new(Projection::ALL.map(Projection::as_str)))]
+    /// Only this view, such as articles_sports or articles
+    #[arg(long)]
     pub(crate) view: Option<String>,
 
-    /// Only the view of this category
+    /// Only the views of this category
     #[arg(long)]
     pub(crate) category: Option<Category>,
 

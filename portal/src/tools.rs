@@ -13,7 +13,8 @@ use ::events::{Category, Partition};
 use query_stack::view_store::View;
 use query_stack::views;
 
-/// The views of these categories that a tool was asked for.
+/// The views of these categories that a tool was asked for: all, those of one category, or those of
+/// a name, `articles_sports` for one, or `articles` for every category's.
 fn select(categories: &[Category], view: Option<&str>, category: Option<&Category>) -> Vec<View> {
     let mut selected = views(categories);
     selected.retain(|candidate| {
@@ -21,7 +22,30 @@ fn select(categories: &[Category], view: Option<&str>, category: Option<&Categor
             Partition::News(of) => category.is_none_or(|category| category == of),
             Partition::Users => category.is_none(),
         };
-        of_category && view.is_none_or(|view| view == candidate.projection.as_str())
+        let has_name =
+            |name| candidate.projection.as_str() == name || candidate.to_string() == name;
+        of_category && view.is_none_or(has_name)
     });
     selected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_asked_for_by_its_name_or_with_those_of_every_category() {
+        let category = |name: &str| name.parse::<Category>().expect("a category");
+        let categories = [category("famous"), category("sports")];
+        let names = |view, of: Option<&Category>| {
+            let selected = select(&categories, view, of);
+            selected.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some("articles"), None), ["articles_famous", "articles_sports"]);
+        assert_eq!(names(Some("articles_sports"), None), ["articles_sports"]);
+        assert_eq!(names(Some("desk"), Some(&categories[1])), ["desk_sports"]);
+        assert_eq!(names(Some("users"), None), ["users"]);
+        assert!(names(Some("articles_famous"), Some(&categories[1])).is_empty());
+        assert!(names(Some("weather"), None).is_empty());
+    }
 }

@@ -215,3 +215,13 @@ fn documents_link_to_files_that_exist() {
         }
     }
 }
+
+#[test]
+fn the_invariants_are_numbered_in_sequence() {
+    let architecture = read("docs/architecture.md");
+    let (_, invariants) = architecture.split_once("## Invariants").expect("the invariants");
+    let numbers = invariants.lines().filter_map(|line| line.split_once(". **")?.0.parse().ok());
+    let numbers: Vec<usize> = numbers.collect();
+    assert!(numbers.len() > 20, "{numbers:?}");
+    assert_eq!(numbers, Vec::from_iter(1..=numbers.len()));
+}

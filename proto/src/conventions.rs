@@ -260,8 +260,9 @@ pub struct ParkedView {
 }
 
 /// `{"status", "dependencies": [{"name", "state"}], "parked": [{"view", "parked", "waiting"}]}`, the
-/// last only if there are any: nobody becomes unready by it, because everything else goes on. 200 `ready`, 200 `degraded` when only useful
-/// dependencies are down, 503 `unavailable` when a vital one is.
+/// last only if there are any: nobody becomes unready by it, because everything else goes on. 200
+/// `ready`, 200 `degraded` when only useful dependencies are down, 503 `unavailable` when a vital
+/// one is.
 #[must_use]
 pub fn health_report(states: &[(&str, Need, bool)], parked: &[ParkedView]) -> Response<Body> {
     let down = |of: Need| states.iter().any(|(_, need, up)| *need == of && !up);

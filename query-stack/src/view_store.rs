@@ -253,7 +253,8 @@ pub trait ViewStore: Dependency {
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable>;
 
     /// Makes `building` live if it still is at this checkpoint and the live generation is not
-    /// beyond it. Before, it gets what lists need to be fast, which may take its time. What was live becomes `previous`, and what was `previous` is dropped.
+    /// beyond it. Before, it gets what lists need to be fast, which may take its time. What was live
+    /// becomes `previous`, and what was `previous` is dropped.
     /// [`ApplyError::Moved`] when not: catch up and try again.
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError>;
 }

@@ -11,8 +11,9 @@ use query_stack::view_store::ViewStoreUrl;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Addresses {
-    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]; a
-    /// password in it is safer in a file or in the environment, because `ps` shows flags
+    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]; by TLS:
+    /// postgres://…?sslmode=verify-full&sslrootcert=FILE; a password in it is safer in a file or in
+    /// the environment, because `ps` shows flags
     #[arg(
         long,
         global = true,
@@ -49,7 +50,8 @@ pub(crate) struct Addresses {
     )]
     bus_file: Option<BusUrl>,
 
-    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory]
+    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory];
+    /// by TLS: mongodb://…/database?tls=true&tlsCAFile=FILE
     #[arg(
         long,
         global = true,

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use events::{RecordedEvent, StreamId};
 use query_stack::view_store::{Parked, ParkedState, View};
-use query_stack::{DeadLetters, TakenUp, views};
+use query_stack::{DeadLetters, TakenUp};
 use serde::Serialize;
 
+use super::select;
 use crate::settings::{self, Retry, Settings};
 use crate::wiring;
 
@@ -27,26 +28,23 @@ pub(crate) async fn run(settings: Settings, task: settings::DeadLetters) -> Resu
     let log = wiring::existing_event_log(&settings).await?;
     let store = wiring::view_store(&settings).await?;
     let letters = DeadLetters { log, store };
-    let all = views(&settings.categories);
+    let view = match &task {
+        settings::DeadLetters::Retry(Retry { view, .. })
+        | settings::DeadLetters::Discard { view, .. } => view.as_deref(),
+        settings::DeadLetters::List { .. } | settings::DeadLetters::Show { .. } => None,
+    };
+    let views = select(&settings.categories, view, None);
+    if views.is_empty() {
+        bail!("no view of --categories is selected");
+    }
     match task {
-        settings::DeadLetters::List { json } => list(&letters, &all, json).await,
-        settings::DeadLetters::Show { stream } => show(&letters, &all, &stream.into()).await,
-        settings::DeadLetters::Retry(arguments) => retry(&letters, all, arguments).await,
-        settings::DeadLetters::Discard { stream, view } => {
-            discard(&letters, &named(all, view.as_deref())?, &stream.into()).await
+        settings::DeadLetters::List { json } => list(&letters, &views, json).await,
+        settings::DeadLetters::Show { stream } => show(&letters, &views, &stream.into()).await,
+        settings::DeadLetters::Retry(arguments) => retry(&letters, &views, arguments).await,
+        settings::DeadLetters::Discard { stream, .. } => {
+            discard(&letters, &views, &stream.into()).await
         }
     }
-}
-
-/// The views that are called so: `articles_sports`, or `articles` for those of every category.
-fn named(mut views: Vec<View>, name: Option<&str>) -> Result<Vec<View>> {
-    if let Some(name) = name {
-        views.retain(|view| view.to_string() == name || view.projection.as_str() == name);
-        if views.is_empty() {
-            bail!("--view {name}: --categories have no such view");
-        }
-    }
-    Ok(views)
 }
 
 /// All that a view leaves out.
@@ -122,11 +120,10 @@ fn not_parked(stream: &StreamId) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn retry(letters: &DeadLetters, all: Vec<View>, arguments: Retry) -> Result<ExitCode> {
-    let views = named(all, arguments.view.as_deref())?;
+async fn retry(letters: &DeadLetters, views: &[View], arguments: Retry) -> Result<ExitCode> {
     let mut good = true;
     if arguments.all {
-        for view in &views {
+        for view in views {
             let mut parked = parked(letters, view).await?;
             parked.retain(|parked| parked.state != ParkedState::Discarded);
             for Parked { stream, .. } in parked {
@@ -136,7 +133,7 @@ async fn retry(letters: &DeadLetters, all: Vec<View>, arguments: Retry) -> Resul
     }
     for stream in arguments.streams.into_iter().map(StreamId::from) {
         let mut found = false;
-        for view in &views {
+        for view in views {
             let tried = take_up(letters, view, &stream).await?;
             found |= tried != TakenUp::WasNotParked;
             good &= !fails(&tried);

@@ -1,9 +1,9 @@
 //! The view store of the distributed wiring: MongoDB from 6.0, a replica set (transactions).
 //!
 //! One collection per generation, one collection `views` with the checkpoints of those that are in
-//! a slot, and one collection `parked` with the streams that they leave out. Invariant: whoever writes documents has, in the same transaction and before,
-//! moved the checkpoint of their generation; two writers conflict there, and a generation that
-//! left its slot takes no more writes.
+//! a slot, and one collection `parked` with the streams that they leave out. Invariant: whoever
+//! writes documents has, in the same transaction and before, moved the checkpoint of their
+//! generation; two writers conflict there, and a generation that left its slot takes no more writes.
 
 mod abandoned;
 mod collections;

@@ -80,6 +80,8 @@ impl Relay {
         metrics::relay_position(course.published);
         let ended = self.follow(&mut course).await;
         if let Err(RelayError::Bus(BusError::Stuck(partitions))) = &ended {
+            // Whoever leads now may be publishing to them.
+            course.leadership.confirm().await?;
             self.replace_queues(partitions).await?;
         }
         // What was confirmed need not be sent again, whatever went wrong after it.

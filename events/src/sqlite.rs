@@ -21,10 +21,10 @@ const BUSY: &str = "5";
 /// A file in write-ahead mode; created when missing, and brought to the newest schema.
 ///
 /// # Errors
-/// When the file cannot be opened or written, or comes from a newer portal.
+/// When the file cannot be opened or written.
 pub async fn open(
     options: SqliteConnectOptions,
-    migrations: &Migrator,
+    mut migrations: Migrator,
 ) -> Result<SqlitePool, BoxError> {
     let options = options
         .create_if_missing(true)
@@ -33,7 +33,8 @@ pub async fn open(
     let pool = connect(options).await?;
     // Under the write lock: sqlx takes none on SQLite, and two processes may open a new file.
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    migrations.run_direct(None, &mut *transaction, false).await?;
+    // Migrations only add, so that an older program goes on with the tables of a newer one.
+    migrations.set_ignore_missing(true).run_direct(None, &mut *transaction, false).await?;
     transaction.commit().await?;
     Ok(pool)
 }

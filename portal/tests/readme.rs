@@ -105,6 +105,7 @@ fn the_benches_print_their_figures() {
         bash.args(["-c", &command]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         bash.env("BENCH_PORTAL", env!("CARGO_BIN_EXE_portal"));
         bash.envs([("BENCH_SECONDS", "1"), ("BENCH_ROUNDS", "1")]);
+        bash.envs([("BENCH_EVENTS", "2000"), ("BENCH_RATE", "20")]);
         let output = bash.output().expect("bash");
         let text = String::from_utf8_lossy(&output.stdout);
         let name = command.rsplit(' ').next().unwrap_or_default();

@@ -63,6 +63,7 @@ struct Figures {
     relay_position: Family<NoLabel, Number>,
     appends_waiting: Family<NoLabel, Number>,
     appends_overloaded: Family<NoLabel, Counter>,
+    requests_overloaded: Family<NoLabel, Counter>,
 }
 
 static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
@@ -112,6 +113,11 @@ static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
             "appends_overloaded",
             "Appends that were turned away because too many waited",
         ),
+        requests_overloaded: new(
+            registry,
+            "requests_overloaded",
+            "Requests that were turned away because too many were being worked on",
+        ),
         registry: std::mem::take(registry),
     }
 });
@@ -128,6 +134,9 @@ pub fn started(version: &'static str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     FIGURES.start_time.get_or_create(&NO_LABEL).set(now.as_secs_f64());
     FIGURES.build.get_or_create(&OfBuild { version }).set(1.0);
+    // A counter that first shows up with a 1 has never increased, for whoever compares.
+    drop(FIGURES.appends_overloaded.get_or_create(&NO_LABEL));
+    drop(FIGURES.requests_overloaded.get_or_create(&NO_LABEL));
 }
 
 /// How far a view is; `None`: its store does not answer.
@@ -173,6 +182,11 @@ pub fn appends_waiting(count: usize) {
 /// An append was turned away.
 pub fn append_overloaded() {
     FIGURES.appends_overloaded.get_or_create(&NO_LABEL).inc();
+}
+
+/// A request was turned away before anybody looked at it.
+pub fn request_overloaded() {
+    FIGURES.requests_overloaded.get_or_create(&NO_LABEL).inc();
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no log reaches")]

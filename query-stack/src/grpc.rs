@@ -24,7 +24,7 @@ use proto::v1::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -42,6 +42,8 @@ const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
 /// Queries that may wait for a position at the same time. Each looks again and again, and a store
 /// that is behind already must not be kept from its work by that.
 const WAITING: usize = 128;
+/// The longest gRPC question, in bytes: names, ids and a cursor.
+pub const LARGEST_QUESTION: usize = 64 << 10;
 
 /// The queries of the views of these categories.
 #[derive(Clone)]
@@ -77,7 +79,8 @@ impl Queries {
     pub fn router(self, bus: Arc<dyn Dependency>) -> Router {
         let asked = self.clone();
         let ready = get(async move || asked.ready(&*bus).await);
-        tonic::service::Routes::new(QueriesServer::new(self))
+        let server = QueriesServer::new(self).max_decoding_message_size(LARGEST_QUESTION);
+        tonic::service::Routes::new(server)
             .into_axum_router()
             .route("/health/live", get(liveness))
             .route("/health/ready", ready)
@@ -122,8 +125,14 @@ impl Queries {
             }
             let mut moves = self.store.moves(view);
             let moved_here = *moves.borrow() > Position::START;
-            let reached = moves.wait_for(|at| *at >= needed.unwrap_or(min));
-            let _ = timeout(if moved_here { LOOK_ANYWAY } else { pause }, reached).await;
+            let awaited = needed.unwrap_or(min);
+            if *moves.borrow() >= awaited {
+                // The store does not show yet what it was given: it may be another one by now.
+                sleep(pause).await;
+            } else {
+                let reached = moves.wait_for(|at| *at >= awaited);
+                let _ = timeout(if moved_here { LOOK_ANYWAY } else { pause }, reached).await;
+            }
             pause = (pause * 2).min(LOOK_AGAIN_LATER);
         }
     }

@@ -19,7 +19,7 @@ mod verify;
 pub mod view_store;
 
 pub use figures::Figures;
-pub use grpc::Queries;
+pub use grpc::{LARGEST_QUESTION, Queries};
 pub use parking::{DeadLetters, TakenUp};
 pub use projection::{ProjectError, views};
 pub use projector::Projector;

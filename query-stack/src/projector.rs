@@ -207,9 +207,14 @@ impl Projector {
             for parked in &page {
                 time_may_help |= parked.is_tried_by_itself();
                 if parked.is_due(now) {
-                    // Somebody may give it up just now.
-                    let wanted = Parked::is_tried_by_itself;
-                    self.writer.take_up_if(&*self.log, &parked.stream, wanted).await?;
+                    // Somebody may give it up just now, or have tried it.
+                    let wanted = |parked: &Parked| parked.is_due(Utc::now().into());
+                    let taken = self.writer.take_up_if(&*self.log, &parked.stream, wanted).await;
+                    // The next ones need not wait for this one.
+                    if let Err(error) = taken {
+                        time_may_help = true;
+                        self.complain("a parked stream was not tried", &error);
+                    }
                 }
             }
             match page.last() {

@@ -9,8 +9,10 @@
 mod loading;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use events::{EventReader, LogError, Position, Timestamp};
+use tokio::time::sleep;
 
 use self::loading::Load;
 use crate::projection::{ProjectError, ViewWriter};
@@ -18,6 +20,8 @@ use crate::view_store::{ApplyError, Checkpoint, Slot, Unavailable, View, ViewSto
 
 /// Events held in memory at most while catching up.
 const PAGE: usize = 500;
+/// Between attempts to switch when there is nothing to catch up with.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How far the past is rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +121,7 @@ impl Rebuilder {
         view: &View,
         built: Checkpoint,
     ) -> Result<Checkpoint, RebuildError> {
-        let caught_up = self.catch_up(view, built, &mut |_| {}).await?;
+        let caught_up = self.catch_up(view, built, None).await?;
         self.switch(view, caught_up).await
     }
 
@@ -133,7 +137,7 @@ impl Rebuilder {
     ) -> Result<Checkpoint, RebuildError> {
         let previous = self.store.begin_rollback(view).await?;
         let previous = previous.ok_or_else(|| RebuildError::NoPrevious(view.to_string()))?;
-        let caught_up = self.catch_up(view, previous, on_progress).await?;
+        let caught_up = self.catch_up(view, previous, Some(on_progress)).await?;
         self.switch(view, caught_up).await
     }
 
@@ -166,7 +170,12 @@ impl Rebuilder {
                 // Commands went on and the live view is ahead: catch up once more.
                 Err(ApplyError::Moved) => {
                     self.still_ours(view, built).await?;
-                    built = self.catch_up(view, built, &mut |_| {}).await?;
+                    let caught_up = self.catch_up(view, built, None).await?;
+                    if caught_up == built {
+                        // This log is behind the live view: a replica. It may come.
+                        sleep(LOOK_AGAIN).await;
+                    }
+                    built = caught_up;
                 }
             }
         }
@@ -183,20 +192,27 @@ impl Rebuilder {
         &self,
         view: &View,
         mut building: Checkpoint,
-        on_progress: OnProgress<'_>,
+        mut on_progress: Option<OnProgress<'_>>,
     ) -> Result<Checkpoint, RebuildError> {
         let store = Arc::clone(&self.store);
         let writer = ViewWriter::new(store, view.clone(), Slot::Building);
         let partition = std::slice::from_ref(&view.partition);
-        let before = self.log.count(partition, building.position).await?;
-        let total = self.log.count(partition, Position::END).await?.saturating_sub(before);
+        // Counting is only worth it for somebody who looks.
+        let total = if on_progress.is_some() {
+            let before = self.log.count(partition, building.position).await?;
+            self.log.count(partition, Position::END).await?.saturating_sub(before)
+        } else {
+            0
+        };
         let mut events = 0;
         loop {
             let page = self.log.read_after(building.position, partition.first(), PAGE).await?;
             building =
                 writer.advance(building, &page).await.map_err(|error| superseded(view, error))?;
             events += page.len() as u64;
-            on_progress(Progress { events, total });
+            if let Some(tell) = &mut on_progress {
+                tell(Progress { events, total });
+            }
             // Not only when nothing is left: while commands go on, something always is, and whether
             // it is enough the switch decides.
             if page.len() < PAGE {

@@ -23,11 +23,8 @@ const TOLD: usize = 20;
 pub struct Verified {
     /// Documents compared.
     pub documents: usize,
-    /// How far the view has come.
+    /// How far the view has come: what is beyond was not compared.
     pub position: Position,
-    /// Where its partition of the log ended before the view was looked at. A view that is not there
-    /// is behind: what is missing was not compared.
-    pub head: Position,
     /// One sentence each; empty when the view equals the log but for parked streams. At most twenty.
     pub differences: Vec<String>,
     /// How many streams the view leaves out: their documents were not compared.
@@ -46,10 +43,9 @@ pub async fn verify(
     view: &View,
     on_progress: OnProgress<'_>,
 ) -> Result<Verified, ProjectError> {
-    let head = log.last_position(Some(&view.partition), Position::END).await?;
     let state = store.state(view).await?;
     let position = state.live.position;
-    let mut verified = Verified { position, head, ..Default::default() };
+    let mut verified = Verified { position, ..Default::default() };
     if position > log.last_position(Some(&view.partition), Position::END).await? {
         let ahead = format!("the checkpoint {position} is beyond the log");
         verified.differences.push(ahead);
@@ -57,10 +53,16 @@ pub async fn verify(
     let partition = slice::from_ref(&view.partition);
     let progress = Progress { events: 0, total: log.count(partition, position).await? };
     let pages = log.streams(partition, position);
-    let mut expected = Expected { pages, view, page: VecDeque::new(), progress, on_progress };
+    let (page, failed) = (VecDeque::new(), Vec::new());
+    let mut expected = Expected { pages, view, page, failed, progress, on_progress };
     let mut actual = Actual { store, view, state, after: None, page: VecDeque::new() };
     loop {
         let (want, have) = (expected.peek().await?, actual.peek().await?);
+        if !expected.failed.is_empty() {
+            let failed = std::mem::take(&mut expected.failed);
+            verified.differences.extend(not_parked(store, view, state, &failed).await?);
+            verified.differences.truncate(TOLD);
+        }
         let id = match (want, have) {
             (None, None) => break,
             (Some(id), None) | (None, Some(id)) => id,
@@ -79,6 +81,19 @@ pub async fn verify(
     verified.parked = store.count_parked(view, generation).await?;
     verified.parked_streams = store.parked(view, generation, None, TOLD).await?;
     Ok(verified)
+}
+
+/// What cannot be taken has to be parked, or nobody knows that the view is behind there.
+async fn not_parked(
+    store: &dyn ViewStore,
+    view: &View,
+    state: ViewState,
+    failed: &[StreamId],
+) -> Result<Vec<String>, ProjectError> {
+    let parked = store.parked_among(view, state.live.generation, failed).await?;
+    let parked: HashSet<_> = parked.iter().map(|parked| &parked.stream).collect();
+    let missing = failed.iter().filter(|stream| !parked.contains(stream));
+    Ok(missing.map(|stream| format!("{stream} cannot be taken and is not parked")).collect())
 }
 
 /// A document may have moved on since the checkpoint was read. So a difference is one only if the
@@ -130,6 +145,8 @@ struct Expected<'a> {
     pages: StreamPages,
     view: &'a View,
     page: VecDeque<Document>,
+    /// Streams of that page of which an event cannot be taken.
+    failed: Vec<StreamId>,
     progress: Progress,
     on_progress: OnProgress<'a>,
 }
@@ -140,7 +157,9 @@ impl Expected<'_> {
             let Some(events) = self.pages.next().await? else { return Ok(None) };
             self.progress.events += events.len() as u64;
             (self.on_progress)(self.progress);
-            self.page = fold_streams(self.view, &events).documents.into();
+            let folded = fold_streams(self.view, &events);
+            self.page = folded.documents.into();
+            self.failed.extend(folded.failed.into_iter().map(|failure| failure.stream));
         }
         Ok(self.page.front().map(|document| document.id))
     }

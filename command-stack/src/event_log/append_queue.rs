@@ -126,7 +126,6 @@ async fn run(
             deferred.push_back(next);
         }
         let (appends, senders) = next_batch(&mut deferred);
-        metrics::appends_waiting(deferred.len() + receiver.len());
         if appends.is_empty() {
             continue; // all of them had given up
         }

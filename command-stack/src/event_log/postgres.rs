@@ -22,7 +22,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::writer::Writer;
 use super::append_queue::AppendQueue;
-use super::stored::{self, StoredCommand, StoredEvent, first_answer, log_error, recorded};
+use super::stored::{
+    self, StoredCommand, StoredEvent, StoredObligation, first_answer, log_error, recorded,
+};
 use super::{Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, Obligation, Task};
 
 /// For reading, for who leads, and one that listens. Who appends has one of its own.
@@ -39,6 +41,10 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 const LISTEN_AT_MOST: Duration = Duration::from_secs(30);
 /// What the server is told of it, a little less: who was given up must not wait there for a lock.
 const STATEMENT_TIMEOUT: &str = "4500ms";
+/// Between two rows of a long walk.
+const ROW_TIMEOUT: Duration = Duration::from_secs(60);
+/// For what looks at much of the log.
+const LONG_TIMEOUT: Duration = Duration::from_secs(600);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 macro_rules! select_events {
@@ -77,7 +83,11 @@ impl PostgresEventLog {
             })
             // Before sqlx asks the same without a limit, and keeps the place in the pool meanwhile.
             .after_release(|connection, _| Box::pin(async move { Ok(lives(connection).await) }))
-            .connect_lazy_with(options.application_name("portal"));
+            .connect_lazy_with(
+                options
+                    .application_name("portal")
+                    .options([("statement_timeout", STATEMENT_TIMEOUT)]),
+            );
         let queue = AppendQueue::new(Arc::new(Writer::new(pool.clone())));
         Ok(Self { pool, queue, appended: watch::channel(()).0, listening: OnceLock::new() })
     }
@@ -87,7 +97,9 @@ impl PostgresEventLog {
     /// # Errors
     /// When the database does not answer or a migration fails.
     pub async fn migrate(&self) -> Result<(), BoxError> {
-        Ok(sqlx::migrate!("../migrations/postgres").run(&self.pool).await?)
+        // Migrations only add, so that an older program goes on with the tables of a newer one.
+        let mut migrations = sqlx::migrate!("../migrations/postgres");
+        Ok(migrations.set_ignore_missing(true).run(&mut patient(&self.pool).await?).await?)
     }
 
     /// Whether the tables are there, as [`Self::migrate`] makes them.
@@ -112,16 +124,29 @@ async fn lives(connection: &mut PgConnection) -> bool {
 }
 
 async fn answered<T>(call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, LogError> {
-    let answer = timeout(ANSWER_TIMEOUT, call).await;
+    answered_within(ANSWER_TIMEOUT, call).await
+}
+
+async fn answered_within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, LogError> {
+    let answer = timeout(limit, call).await;
     answer.map_err(|silence| LogError::Unavailable(silence.into()))?.map_err(log_error)
 }
 
-/// A connection of its own, with the settings of the pool, for short statements.
+/// A connection of its own, with the settings of the pool: for short statements.
 async fn connect(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
-    let options = pool.connect_options().as_ref().clone();
-    let options = options.options([("statement_timeout", STATEMENT_TIMEOUT)]);
+    let options = pool.connect_options();
     let connecting = PgConnection::connect_with(&options);
     timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| sqlx::Error::PoolTimedOut)?
+}
+
+/// A connection of its own for what reads much of the log, and takes what it takes.
+async fn patient(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = connect(pool).await?;
+    sqlx::raw_sql("SET statement_timeout = 0").execute(&mut connection).await?;
+    Ok(connection)
 }
 
 async fn find_command(pool: &PgPool, id: &str) -> Result<Option<FirstAnswer>, LogError> {
@@ -144,11 +169,10 @@ async fn walk_streams(
     mut pages: StreamSender,
 ) -> Result<StreamSender, LogError> {
     let walk = async {
-        let mut connection = connect(&pool).await?;
+        let mut connection = patient(&pool).await?;
         // Along the index that has this order. Whatever the planner believes of a log that has just
-        // grown, sorting all of it would be slower, and begin with silence. It takes what it takes.
-        let plan = "SET enable_sort = off; SET max_parallel_workers_per_gather = 0; SET jit = off; \
-                    SET statement_timeout = 0";
+        // grown, sorting all of it would be slower, and begin with silence.
+        let plan = "SET enable_sort = off; SET max_parallel_workers_per_gather = 0; SET jit = off";
         sqlx::raw_sql(plan).execute(&mut connection).await?;
         let mut rows = sqlx::query_as::<_, StoredEvent>(select_events!(
             "WHERE partition = ANY ($1) AND position <= $2 ORDER BY stream_id, version"
@@ -156,7 +180,8 @@ async fn walk_streams(
         .bind(partitions)
         .bind(up_to.get())
         .fetch(&mut connection);
-        while let Some(row) = rows.try_next().await? {
+        let silent = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        while let Some(row) = timeout(ROW_TIMEOUT, rows.try_next()).await.map_err(silent)?? {
             pages.send(row.recorded().map_err(sqlx::Error::Decode)?).await;
         }
         drop(rows);
@@ -215,7 +240,8 @@ impl EventReader for PostgresEventLog {
     async fn count(&self, partitions: &[Partition], up_to: Position) -> Result<u64, LogError> {
         let query = "SELECT count(*) FROM events WHERE partition = ANY ($1) AND position <= $2";
         let query = sqlx::query_scalar(query).bind(names(partitions)).bind(up_to.get());
-        let count: i64 = query.fetch_one(&self.pool).await.map_err(log_error)?;
+        let counting = async { query.fetch_one(&mut patient(&self.pool).await?).await };
+        let count: i64 = answered_within(LONG_TIMEOUT, counting).await?;
         Ok(count.unsigned_abs())
     }
 
@@ -238,12 +264,14 @@ impl EventReader for PostgresEventLog {
     }
 
     async fn gaps(&self) -> Result<Vec<String>, LogError> {
-        let (missing, broken) = tokio::try_join!(
-            sqlx::query_scalar::<_, String>(stored::MISSING_POSITIONS).fetch_all(&self.pool),
-            sqlx::query_scalar::<_, String>(stored::BROKEN_STREAMS).fetch_all(&self.pool),
-        )
-        .map_err(log_error)?;
-        Ok([missing, broken].concat())
+        let looking = async {
+            let mut connection = patient(&self.pool).await?;
+            let missing = sqlx::query_scalar::<_, String>(stored::MISSING_POSITIONS);
+            let missing = missing.fetch_all(&mut connection).await?;
+            let broken = sqlx::query_scalar::<_, String>(stored::BROKEN_STREAMS);
+            Ok([missing, broken.fetch_all(&mut connection).await?].concat())
+        };
+        answered_within(LONG_TIMEOUT, looking).await
     }
 
     fn appended(&self) -> watch::Receiver<()> {
@@ -281,6 +309,21 @@ async fn listen_once(pool: &PgPool, appended: &watch::Sender<()>) -> Result<(), 
     }
 }
 
+async fn obligations(
+    connection: &mut PgConnection,
+    after: Position,
+) -> Result<Vec<StoredObligation>, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    // Few events oblige, and each is looked up by its stream: without this the planner may prefer to
+    // read the whole log once.
+    let plan = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+    sqlx::raw_sql(plan).execute(&mut *transaction).await?;
+    let query = sqlx::query_as(stored::OBLIGATIONS).bind(after.get());
+    let rows = query.fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
 #[async_trait]
 impl EventLog for PostgresEventLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
@@ -292,19 +335,14 @@ impl EventLog for PostgresEventLog {
     }
 
     async fn obligations(&self, after: Position) -> Result<Vec<Obligation>, LogError> {
-        answered(async {
-            let mut transaction = self.pool.begin().await?;
-            // Few events oblige, and each is looked up by its stream: without this the planner
-            // may prefer to read the whole log once.
-            let plan = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
-            sqlx::raw_sql(plan).execute(&mut *transaction).await?;
-            let query = sqlx::query_as(stored::OBLIGATIONS).bind(after.get());
-            let rows = query.fetch_all(&mut *transaction).await?;
-            transaction.commit().await?;
-            Ok(rows)
-        })
-        .await
-        .map(stored::obligations)
+        // From the start it looks at everything that was ever scheduled: rarely, and with patience.
+        let rows = if after == Position::START {
+            let looking = async { obligations(&mut patient(&self.pool).await?, after).await };
+            answered_within(LONG_TIMEOUT, looking).await
+        } else {
+            answered(async { obligations(&mut *self.pool.acquire().await?, after).await }).await
+        };
+        rows.map(stored::obligations)
     }
 
     async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError> {

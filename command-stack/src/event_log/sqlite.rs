@@ -12,7 +12,6 @@ use events::{
     StreamPages, StreamSender, Timestamp, Version,
 };
 use futures::TryStreamExt;
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::types::Json;
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -27,8 +26,6 @@ use super::{
     Append, AppendError, Appended, EventLog, FirstAnswer, Leadership, Obligation, StreamAppend,
     Task,
 };
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite/event_log");
 
 macro_rules! select_events {
     ($rest:literal) => {
@@ -60,7 +57,8 @@ impl SqliteEventLog {
             .synchronous(SqliteSynchronous::Full)
             // What is deleted beside the log (keys) is overwritten, not only unlinked.
             .pragma("secure_delete", "ON");
-        let pool = events::sqlite::open(options, &MIGRATIONS).await?;
+        let migrations = sqlx::migrate!("../migrations/sqlite/event_log");
+        let pool = events::sqlite::open(options, migrations).await?;
         let queue = AppendQueue::new(Arc::new(pool.clone()));
         let (relay, agenda) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         Ok(Self { pool, queue, appended: watch::channel(()).0, relay, agenda })

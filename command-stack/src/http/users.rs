@@ -278,6 +278,8 @@ async fn erase(
     let destroyed = commands.accounts.destroy(UserId(id)).await;
     destroyed.map_err(|error| explain_log(&error))?;
     commands.keyring.forget(UserId(id));
+    // Outside the log as well: who restores an older one has to ask for it again.
+    tracing::info!(target: "security", user = %id, "erased");
     Ok(no_content(&handled))
 }
 

@@ -43,6 +43,8 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Deleting one queue that is broken takes the broker five seconds.
 const REPLACE_TIMEOUT: Duration = Duration::from_secs(30);
+/// For what came while nobody looked.
+const LAST_CONFIRMS: Duration = Duration::from_secs(1);
 const PERSISTENT: u8 = 2;
 
 /// A broker. Clones share the connection.
@@ -61,7 +63,9 @@ impl Drop for OpenChannel {
     fn drop(&mut self) {
         let channel = self.0.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { channel.close(200, "done".into()).await });
+            let closing =
+                async move { timeout(ANSWER_TIMEOUT, channel.close(200, "done".into())).await };
+            runtime.spawn(closing);
         }
     }
 }
@@ -91,6 +95,11 @@ impl RabbitMq {
     async fn channel(&self) -> Result<OpenChannel, BusError> {
         let mut connection = self.connection.lock().await;
         if let Some(open) = connection.as_ref().filter(|open| open.status().connected()) {
+            if open.status().blocked() {
+                // Another connection would be blocked as well.
+                let alarm = "the broker is short of memory or disk, and takes nothing";
+                return Err(BusError::Unavailable(alarm.into()));
+            }
             // Silent, it may be one that the network has forgotten: another may do.
             if let Ok(channel) = timeout(CHANNEL_TIMEOUT, open.create_channel()).await {
                 return Ok(OpenChannel(channel?));
@@ -126,9 +135,21 @@ impl RabbitMq {
             .map(|Message { event, .. }| (event.position, &event.partition))
             .collect();
         // The confirms of other queues say that the broker works.
-        while let Ok(Some((message, confirmation))) =
-            timeout(CONFIRM_TIMEOUT, in_flight.next()).await
-        {
+        let mut asked = false;
+        while !missing.is_empty() {
+            let Ok(Some((message, confirmation))) =
+                timeout(if asked { LAST_CONFIRMS } else { CONFIRM_TIMEOUT }, in_flight.next())
+                    .await
+            else {
+                if asked {
+                    break;
+                }
+                // A broker that is paused or cut off says nothing of its queues. And if it was we who
+                // were paused, the confirms are here by now.
+                answered(ANSWER_TIMEOUT, async { Ok(declare_exchange(&channel.0).await?) }).await?;
+                asked = true;
+                continue;
+            };
             let confirmation = confirmation?;
             let taken = confirmation.is_ack();
             if confirmation.take_message().is_some() {
@@ -139,8 +160,6 @@ impl RabbitMq {
             }
         }
         if !missing.is_empty() {
-            // A broker that is paused or cut off says nothing of its queues.
-            answered(ANSWER_TIMEOUT, async { Ok(declare_exchange(&channel.0).await?) }).await?;
             let partitions: BTreeSet<_> = missing.into_values().cloned().collect();
             return Err(BusError::Stuck(partitions.into_iter().collect()));
         }

@@ -18,7 +18,8 @@ const AHEAD: usize = 1;
 /// is dropped.
 pub struct StreamPages {
     pages: mpsc::Receiver<Vec<RecordedEvent>>,
-    reading: JoinHandle<Result<(), LogError>>,
+    /// Until its end was told.
+    reading: Option<JoinHandle<Result<(), LogError>>>,
 }
 
 impl StreamPages {
@@ -34,11 +35,10 @@ impl StreamPages {
             read.await?.send_page().await;
             Ok(())
         });
-        Self { pages, reading }
+        Self { pages, reading: Some(reading) }
     }
 
-    /// The next page; `None` when all has been read. Not to be called again after that or after an
-    /// error.
+    /// The next page; `None` when all has been read, or an error was told.
     ///
     /// # Errors
     /// When reading broke off: what came before it is not all.
@@ -46,14 +46,16 @@ impl StreamPages {
         if let Some(page) = self.pages.recv().await {
             return Ok(Some(page));
         }
-        let ended = (&mut self.reading).await;
-        ended.map_err(|panic| LogError::Unavailable(panic.into()))?.map(|()| None)
+        let Some(reading) = self.reading.take() else { return Ok(None) };
+        reading.await.map_err(|panic| LogError::Unavailable(panic.into()))?.map(|()| None)
     }
 }
 
 impl Drop for StreamPages {
     fn drop(&mut self) {
-        self.reading.abort();
+        if let Some(reading) = &self.reading {
+            reading.abort();
+        }
     }
 }
 

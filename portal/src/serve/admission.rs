@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use proto::Problem;
 use proto::conventions::{BODY_LIMIT, REQUEST_ID, request_id_or_new};
+use proto::{Problem, metrics};
+use query_stack::LARGEST_QUESTION;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -18,6 +20,7 @@ use tower::ServiceExt;
 const REQUESTS: usize = 512;
 /// Memory for their bodies, in units of 1 KiB: 64 of the largest, thousands of usual ones.
 const BODIES_KIB: usize = 64 << 10;
+const GRPC: &str = "application/grpc";
 /// From the head of a request to the head of its answer, its body included. Longer than what is
 /// inside it may take (10 s for the body, 10 s for the command-stack), which answer more precisely.
 const REQUEST_TIME: Duration = Duration::from_secs(21);
@@ -40,13 +43,15 @@ impl Admission {
     /// The router's answer, or 503.
     pub(super) async fn answer(&self, router: Router, mut request: Request) -> Response {
         // Whoever asks how we are must learn it also, and above all, when we are busy.
-        if request.uri().path().starts_with("/health/") {
+        let path = request.uri().path();
+        if path.starts_with("/health/") || path == "/metrics" {
             return route(router, request).await;
         }
         let id = request_id_or_new(request.headers());
         let requests = self.requests.try_acquire();
-        let bodies = self.bodies.try_acquire_many(kib(request.body()));
+        let bodies = self.bodies.try_acquire_many(kib(&request));
         let (Ok(_request), Ok(_body)) = (requests, bodies) else {
+            metrics::request_overloaded();
             return named(id, Problem::overloaded("too many requests at once"));
         };
         request.headers_mut().insert(REQUEST_ID, id.clone());
@@ -67,15 +72,19 @@ fn named(id: axum::http::HeaderValue, problem: Problem) -> Response {
     response
 }
 
-/// What a body may take: as long as it says it is, or as long as the longest.
-fn kib(body: &Body) -> u32 {
-    let limit = BODY_LIMIT as u64;
+/// What a body may take: as long as it says it is, or as long as the longest. A question in gRPC does
+/// not say it, and is never long (`query-stack/src/grpc.rs`).
+fn kib(request: &Request) -> u32 {
+    let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == GRPC);
+    let limit = if is_grpc { LARGEST_QUESTION } else { BODY_LIMIT } as u64;
+    let body = request.body();
     let bytes = HttpBody::size_hint(body).upper().map_or(limit, |size| size.min(limit));
     u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use axum::http::StatusCode;
     use axum::routing::{get, post};
 

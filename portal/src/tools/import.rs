@@ -68,7 +68,6 @@ pub(crate) async fn run(settings: Settings, arguments: Import) -> Result<ExitCod
     let path = &arguments.file;
     let file = File::open(path).await.with_context(|| format!("{}", path.display()))?;
     let length = file.metadata().await?.len();
-    wiring::migrate(&settings).await?;
     let log = wiring::event_log(&settings).await?.events;
     let handler = CommandHandler::new(log, Clock::system());
     let count = import(&handler, &settings.categories, path, file, length).await?;

@@ -138,26 +138,15 @@ pub(super) async fn views(
 /// A view that runs catches up within moments; one that does not is behind.
 async fn look_at(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> Result<Finding> {
     let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut meter = Meter::new(format!("verify {view}"), "events");
-        let mut on_progress =
-            |Progress { events, total }: Progress| meter.show(events, events, total);
-        let verified = query_stack::verify(log, store, view, &mut on_progress).await?;
-        meter.finish(0);
-        if verified.position < verified.head && Instant::now() < deadline {
-            sleep(LOOK_AGAIN).await;
-            continue;
-        }
-        let Verified { documents, position, head, differences, parked, parked_streams } = verified;
-        let (subject, documents) = (view.to_string(), Some(documents));
-        return Ok(Finding {
-            subject,
-            position,
-            head,
-            documents,
-            differences,
-            parked,
-            parked_streams,
-        });
+    let head = log.last_position(Some(&view.partition), Position::END).await?;
+    while store.state(view).await?.live.position < head && Instant::now() < deadline {
+        sleep(LOOK_AGAIN).await;
     }
+    let mut meter = Meter::new(format!("verify {view}"), "events");
+    let mut on_progress = |Progress { events, total }: Progress| meter.show(events, events, total);
+    let verified = query_stack::verify(log, store, view, &mut on_progress).await?;
+    meter.finish(0);
+    let Verified { documents, position, differences, parked, parked_streams } = verified;
+    let (subject, documents) = (view.to_string(), Some(documents));
+    Ok(Finding { subject, position, head, documents, differences, parked, parked_streams })
 }

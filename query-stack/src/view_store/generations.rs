@@ -20,10 +20,13 @@ impl Generations {
         begun
     }
 
-    /// It also stays `previous` until the switch: an interrupted rollback can be begun again.
+    /// It also stays `previous` until the switch: an interrupted rollback can be begun again. By its
+    /// revision it may leave out streams: those that an interrupted one has parked are still there.
     pub(super) fn begin_rollback(&mut self) -> Option<Checkpoint> {
-        self.state.building = Some(self.state.previous?);
-        self.state.previous
+        let previous = self.state.previous?;
+        let begun = Checkpoint { revision: previous.revision + 1, ..previous };
+        self.state.building = Some(begun);
+        self.state.building
     }
 
     pub(super) fn switch(&mut self, building: Checkpoint) -> Result<(), ApplyError> {

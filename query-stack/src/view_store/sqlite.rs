@@ -26,8 +26,6 @@ use super::{
     View, ViewState, ViewStore,
 };
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite/views");
-
 /// A file. Clones share the connections.
 #[derive(Clone)]
 pub struct SqliteViewStore {
@@ -79,13 +77,14 @@ impl SqliteViewStore {
     /// The file at a path; created when missing, and brought to the newest schema.
     ///
     /// # Errors
-    /// When the file cannot be opened or written, or comes from a newer portal.
+    /// When the file cannot be opened or written.
     pub async fn at(path: &str) -> Result<Self, BoxError> {
         // NORMAL: a power cut may lose the newest commits, but a commit holds documents and their
         // checkpoint, so the events that were in them are applied again.
         let options =
             SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Normal);
-        let pool = events::sqlite::open(options, &MIGRATIONS).await?;
+        let pool =
+            events::sqlite::open(options, sqlx::migrate!("../migrations/sqlite/views")).await?;
         Ok(Self { pool, turns: Arc::default(), moves: Moves::default() })
     }
 

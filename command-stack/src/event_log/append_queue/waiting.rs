@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use proto::metrics;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -52,6 +53,7 @@ pub(super) struct Course(Mutex<State>);
 
 #[derive(Default)]
 struct State {
+    appends: usize,
     events: usize,
     bytes: usize,
     /// When the batch that the database has in hand was given to it.
@@ -85,6 +87,8 @@ impl Course {
         if full || state.expected(Instant::now()) > PATIENCE {
             return None;
         }
+        state.appends += 1;
+        metrics::appends_waiting(state.appends);
         state.events += events;
         state.bytes += bytes;
         let room = Room { course: Arc::clone(self), events, bytes };
@@ -115,6 +119,8 @@ struct Room {
 impl Drop for Room {
     fn drop(&mut self) {
         let mut state = self.course.state();
+        state.appends -= 1;
+        metrics::appends_waiting(state.appends);
         state.events -= self.events;
         state.bytes -= self.bytes;
     }

@@ -225,3 +225,27 @@ fn the_invariants_are_numbered_in_sequence() {
     assert!(numbers.len() > 20, "{numbers:?}");
     assert_eq!(numbers, Vec::from_iter(1..=numbers.len()));
 }
+
+#[test]
+fn alarms_speak_of_figures_and_records_that_there_are() {
+    let guide = read("docs/operations.md");
+    let (_, rest) = guide.split_once("## Alarms").expect("the alarms");
+    let alarms = rest.split("\n## ").next().expect("their end");
+    let figures = read("proto/src/metrics.rs");
+    let words = alarms.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    let told: BTreeSet<_> = words.filter_map(|word| word.strip_prefix("portal_")).collect();
+    assert!(told.len() > 8, "{told:?}");
+    for name in told {
+        let name = name.trim_end_matches("_total");
+        assert!(figures.contains(&format!("\"{name}\"")), "no figure is called portal_{name}");
+    }
+    let listed = Command::new("git").args(["ls-files", "*/src/*.rs"]).current_dir(root()).output();
+    let listed = String::from_utf8(listed.expect("git").stdout).expect("names");
+    let code: String = listed.lines().map(read).collect();
+    let sentences: String = alarms.split('`').step_by(2).collect();
+    let records: Vec<_> = sentences.split('"').skip(1).step_by(2).collect();
+    assert!(records.len() > 5, "{records:?}");
+    for record in records {
+        assert!(code.contains(&format!("\"{record}\"")), "nobody logs {record:?}");
+    }
+}

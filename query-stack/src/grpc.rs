@@ -37,7 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Between looks at a checkpoint that another process moves: the first pause, and the longest.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The same where this process moves it, and tells so: another one may have taken over.
-const LOOK_ANYWAY: Duration = Duration::from_millis(50);
+const LOOK_ANYWAY: Duration = Duration::from_millis(200);
+/// What a view usually needs for an event that was just committed.
+const ABOUT_TO: Duration = Duration::from_millis(15);
 const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
 /// Queries that may wait for a position at the same time. Each looks again and again, and a store
 /// that is behind already must not be kept from its work by that.
@@ -106,6 +108,7 @@ impl Queries {
     async fn state(&self, view: &View, min: i64) -> Result<ViewState, Status> {
         let min = Position::new(min);
         let deadline = Instant::now() + PATIENCE;
+        self.is_about_to_reach(view, min).await;
         let mut needed = None;
         let (mut place, mut pause) = (None, LOOK_AGAIN);
         loop {
@@ -134,6 +137,15 @@ impl Queries {
                 let _ = timeout(if moved_here { LOOK_ANYWAY } else { pause }, reached).await;
             }
             pause = (pause * 2).min(LOOK_AGAIN_LATER);
+        }
+    }
+
+    /// Where this process moves the view, what was just written is a few milliseconds away: waiting
+    /// for that costs less than asking the store and the log how far it is, each time again.
+    async fn is_about_to_reach(&self, view: &View, min: Position) {
+        let mut moves = self.store.moves(view);
+        if *moves.borrow() > Position::START {
+            let _ = timeout(ABOUT_TO, moves.wait_for(|at| *at >= min)).await;
         }
     }
 

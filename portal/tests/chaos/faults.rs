@@ -1,5 +1,6 @@
 //! What goes wrong, at moments that look random and follow from a seed.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -7,6 +8,8 @@ use tokio::time::{Instant, sleep};
 use crate::fleet::{Fleet, SERVERS, SERVICES};
 use crate::proxy::Wire;
 use crate::support::newsroom::Random;
+
+const SIGTERM: i32 = 15;
 
 /// At a time, so that what heals one trouble meets another.
 const MOST_AT_ONCE: usize = 2;
@@ -166,7 +169,9 @@ impl Faults {
 
     fn start_after_stop(&mut self, fleet: &mut Fleet, name: &'static str) {
         let code = fleet.portal.exit_code(name);
-        if code != Some(0) {
+        // By the signal itself ends who had only just been started and did not listen to it yet.
+        let killed_by = fleet.portal.ended(name).and_then(|status| status.signal());
+        if code != Some(0) && killed_by != Some(SIGTERM) {
             self.wrong.push(format!("{name} was asked to stop and ended with {code:?}"));
         }
         fleet.portal.begin_again(name);

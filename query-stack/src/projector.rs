@@ -34,6 +34,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const PARKED_PAGE: usize = 100;
 const SILENT: &str = "it did not bring what is in the log";
 
+/// What a look into the log brought that the bus had not.
+#[derive(Clone, Copy)]
+enum Missed {
+    Nothing,
+    /// It may be on its way, to here or to another projector of the view.
+    New,
+    Overdue,
+}
+
 /// Keeps one view. Any number of them may run for the same view: the bus gives messages to one,
 /// and the store lets only one move the checkpoint.
 pub struct Projector {
@@ -92,12 +101,17 @@ impl Projector {
 
     async fn follow(&self) -> Result<Infallible, BusError> {
         let mut subscription = self.bus.subscribe(&self.writer.view.queue()).await?;
+        // The bus brings the messages of a view to one projector; others only look into the log.
+        let mut brings_them_here = false;
         loop {
             let Ok(received) = timeout(IDLE, subscription.receive()).await else {
                 match self.catch_up().await {
-                    Ok(false) => continue,
                     // The queue may be another one by now, or bound to nothing: begin anew.
-                    Ok(true) => return Err(BusError::Unavailable(SILENT.into())),
+                    Ok(Missed::Overdue) => return Err(BusError::Unavailable(SILENT.into())),
+                    Ok(Missed::New) if brings_them_here => {
+                        return Err(BusError::Unavailable(SILENT.into()));
+                    }
+                    Ok(_) => continue,
                     Err(error) => {
                         self.complain("not caught up", &error);
                         continue;
@@ -105,6 +119,7 @@ impl Projector {
                 }
             };
             self.take(received?).await;
+            brings_them_here = true;
             subscription.acknowledge().await?;
         }
     }
@@ -143,16 +158,18 @@ impl Projector {
         Ok(())
     }
 
-    /// Reads from the log what the view does not have, and tells whether any of it was overdue. What
-    /// is new is none of that: another projector of this view may be about to bring it.
-    async fn catch_up(&self) -> Result<bool, ProjectError> {
+    /// Reads from the log what the view does not have.
+    async fn catch_up(&self) -> Result<Missed, ProjectError> {
         let partition = &self.writer.view.partition;
         let overdue = Timestamp::from_millis(Utc::now().timestamp_millis() - OVERDUE_MS);
-        let mut was_overdue = false;
+        let mut missed = Missed::Nothing;
         let mut checkpoint = self.checkpoint().await?;
         loop {
             let events = self.log.read_after(checkpoint.position, Some(partition), PAGE).await?;
-            was_overdue |= events.first().is_some_and(|event| event.recorded_at < overdue);
+            if let (Missed::Nothing, Some(oldest)) = (missed, events.first()) {
+                let is_overdue = oldest.recorded_at < overdue;
+                missed = if is_overdue { Missed::Overdue } else { Missed::New };
+            }
             checkpoint = match self.writer.advance(checkpoint, &events).await {
                 // A parked stream was taken up meanwhile, or another projector was faster.
                 Err(ProjectError::Moved) => {
@@ -162,7 +179,7 @@ impl Projector {
                 advanced => self.seen(advanced?),
             };
             if events.len() < PAGE {
-                return Ok(was_overdue);
+                return Ok(missed);
             }
         }
     }

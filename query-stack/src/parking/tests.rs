@@ -173,8 +173,9 @@ async fn verify_names_what_is_parked_and_finds_what_is_not_and_should_be() {
     parking.append(1, [known(published()), exploded()]);
     parking.catch_up(&parking.tomorrow).await;
     let verified = parking.verified().await;
-    assert_eq!(verified.differences.len(), 1);
-    assert!(verified.differences[0].contains("position 2 cannot be projected"));
+    let [not_parked, different] = &verified.differences[..] else { panic!("{verified:?}") };
+    assert!(not_parked.contains("cannot be taken and is not parked"), "{not_parked}");
+    assert!(different.contains("position 2 cannot be projected"), "{different}");
 }
 
 #[tokio::test]

@@ -96,15 +96,17 @@ pub(super) async fn a_rollback_brings_the_previous_generation_back(store: &dyn V
     let bad = rebuilt(store, &view, &[article(9, 9)]).await;
     store.switch(&view, bad).await.expect("switched");
     let back = store.begin_rollback(&view).await.expect("begun");
-    assert_eq!(back, Some(good));
+    // An interrupted one may have parked streams: whoever goes on with it has to look.
+    let begun = Checkpoint { revision: good.revision + 1, ..good };
+    assert_eq!(back, Some(begun));
     let state = store.state(&view).await.expect("a state");
     let (building, previous) = (state.building, state.previous);
-    assert_eq!((state.live, building, previous), (bad, Some(good), Some(good)));
+    assert_eq!((state.live, building, previous), (bad, Some(begun), Some(good)));
     let again = store.begin_rollback(&view).await.expect("begun");
-    assert_eq!(again, Some(good), "an interrupted rollback can be begun again");
-    assert!(moved(store.switch(&view, good).await), "it has to catch up first");
+    assert_eq!(again, Some(begun), "an interrupted rollback can be begun again");
+    assert!(moved(store.switch(&view, begun).await), "it has to catch up first");
     let caught_up =
-        apply(store, &view, Slot::Building, good, &[article(2, 2)]).await.expect("applied");
+        apply(store, &view, Slot::Building, begun, &[article(2, 2)]).await.expect("applied");
     store.switch(&view, caught_up).await.expect("switched");
     let state = store.state(&view).await.expect("a state");
     assert_eq!((state.live, state.building, state.previous), (caught_up, None, Some(bad)));

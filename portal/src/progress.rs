@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use query_stack::Progress;
 
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -12,6 +13,7 @@ pub(crate) struct Meter {
     what: String,
     unit: &'static str,
     bar: Option<ProgressBar>,
+    done: u64,
     began: Instant,
     printed: Instant,
 }
@@ -24,35 +26,41 @@ impl Meter {
             let bar = ProgressBar::new(0).with_message(what.clone());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { what, unit, bar, began: now, printed: now }
+        Self { what, unit, bar, done: 0, began: now, printed: now }
     }
 
     /// So much was `done`, and that is the way from nothing to `end` up to `at`; the end may move.
     pub(crate) fn show(&mut self, done: u64, at: u64, end: u64) {
         let end = end.max(at);
+        self.done = done;
         if let Some(bar) = &self.bar {
             bar.set_length(end);
             bar.set_position(at);
-            bar.set_message(format!("{}: {}", self.what, self.rate(done)));
+            bar.set_message(format!("{}: {}", self.what, self.rate()));
         } else if self.printed.elapsed() >= LINE_INTERVAL {
             self.printed = Instant::now();
             let (percent, left) = (at * 100 / end.max(1), self.seconds_left(at, end));
-            eprintln!("{}: {percent}%, {}, {left} s left", self.what, self.rate(done));
+            eprintln!("{}: {percent}%, {}, {left} s left", self.what, self.rate());
         }
+    }
+
+    /// Shows what a rebuild or a verification tells of itself.
+    pub(crate) fn follow(&mut self) -> impl FnMut(Progress) + Send {
+        |Progress { events, total }| self.show(events, events, total)
     }
 
     /// Ends the bar; what came of it is for the caller to print.
-    pub(crate) fn finish(self, done: u64) -> String {
+    pub(crate) fn finish(self) -> String {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        format!("{} in {:.1} s", self.rate(done), self.began.elapsed().as_secs_f64())
+        format!("{} in {:.1} s", self.rate(), self.began.elapsed().as_secs_f64())
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    fn rate(&self, done: u64) -> String {
+    fn rate(&self) -> String {
         let seconds = self.began.elapsed().as_secs_f64().max(0.001);
-        format!("{done} {} ({:.0}/s)", self.unit, done as f64 / seconds)
+        format!("{} {} ({:.0}/s)", self.done, self.unit, self.done as f64 / seconds)
     }
 
     /// If it goes on as it went.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use reqwest::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use support::http::Answer;
 use support::stores::{PrivateServers, RABBITMQ_API};
@@ -188,11 +188,5 @@ async fn what_a_slow_view_store_cannot_take_waits_in_the_broker_and_not_in_our_m
     println!("the query-stack grew by {} MiB", grown >> 20);
     assert!(grown < 40 << 20, "{} MiB of {} MiB", grown >> 20, (2 * ARTICLES * CONTENT) >> 20);
     servers.signal("mongodb", "CONT", false);
-    eventually("a view that has caught up", async || {
-        let page = portal.get("/v1/news/sports?limit=1").await;
-        (page.body["items"][0]["title"] == json!(format!("Article {}", ARTICLES - 1)))
-            .then_some(Value::Null)
-    })
-    .await;
     portal.verifies().await;
 }

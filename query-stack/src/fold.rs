@@ -176,12 +176,14 @@ struct Fold {
 impl Fold {
     fn take(&mut self, recorded: &RecordedEvent) -> Result<(), Refused> {
         let stamp = recorded.stamp().map_err(failed)?;
-        let before = self.changed.get(&stamp.id).or_else(|| self.known.get(&stamp.id));
+        let changed = self.changed.get(&stamp.id);
+        let before = changed.or_else(|| self.known.get(&stamp.id));
         if before.is_some_and(|known| known.version >= stamp.version) {
             return Ok(());
         }
-        // What was before stays if this fails.
-        let after = unless_it_panics(|| project(self.program, before.cloned(), recorded, stamp))?;
+        // What changed stays if this fails; what is known is in the store, and need not.
+        let before = changed.cloned().or_else(|| self.known.remove(&stamp.id));
+        let after = unless_it_panics(|| project(self.program, before, recorded, stamp))?;
         if let Some(after) = after {
             self.changed.insert(stamp.id, after);
         }

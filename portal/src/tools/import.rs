@@ -118,7 +118,7 @@ async fn import(
             }
         }
     }
-    meter.finish(count.lines);
+    meter.finish();
     Ok(count)
 }
 

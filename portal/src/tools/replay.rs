@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use query_stack::view_store::{Checkpoint, View};
-use query_stack::{Built, Progress, RebuildError, Rebuilder, Until};
+use query_stack::{Built, RebuildError, Rebuilder, Until};
 
 use super::{select, verify};
 use crate::progress::{Meter, peak_memory_mib};
@@ -28,12 +28,8 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
     }
     let until = arguments.until.unwrap_or(Until::Now);
     let mut meter = Meter::new("replay".to_owned(), "events");
-    let mut events = 0;
-    let mut on_progress = |progress: Progress| {
-        events = progress.events;
-        meter.show(events, events, progress.total);
-    };
-    for built in rebuilder.build(&selected, until, &mut on_progress).await? {
+    let generations = rebuilder.build(&selected, until, &mut meter.follow()).await?;
+    for built in generations {
         let Built { view, checkpoint, documents } = built;
         let (end, outcome) = match until {
             Until::Now => {
@@ -45,7 +41,7 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
         println!("{view}: {documents} documents, {} {outcome}", place(end));
         tell_parked(&rebuilder, &view, end).await?;
     }
-    println!("total: {}{}", meter.finish(events), peak());
+    println!("total: {}{}", meter.finish(), peak());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,15 +50,11 @@ async fn roll_back(rebuilder: &Rebuilder, selected: &[View]) -> Result<ExitCode>
     let mut code = ExitCode::FAILURE;
     for view in selected {
         let mut meter = Meter::new(view.to_string(), "events");
-        let mut events = 0;
-        let mut on_progress = |progress: Progress| {
-            events = progress.events;
-            meter.show(events, events, progress.total);
-        };
-        match rebuilder.roll_back(view, &mut on_progress).await {
+        let rolled_back = rebuilder.roll_back(view, &mut meter.follow()).await;
+        match rolled_back {
             Ok(live) => {
                 code = ExitCode::SUCCESS;
-                println!("{view}: {}, {} is live", meter.finish(events), place(live));
+                println!("{view}: {}, {} is live", meter.finish(), place(live));
                 tell_parked(rebuilder, view, live).await?;
             }
             Err(RebuildError::NoPrevious(_)) => println!("{view}: has no previous generation"),

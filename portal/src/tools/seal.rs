@@ -112,11 +112,13 @@ async fn walk(log: &dyn EventReader, known: &[Seal], start: Start) -> Result<Wal
                 links.push(sealing.seal());
             }
         }
-        let at = sealing.position().get().unsigned_abs();
-        meter.show(at, at, end.get().unsigned_abs());
+        // What was sealed before is no work of this run.
+        let since = |position: Position| (position.get() - begun.get()).unsigned_abs();
+        let done = since(sealing.position());
+        meter.show(done, done, since(end));
     }
     let head = sealing.seal();
-    meter.finish(head.position.get().unsigned_abs());
+    meter.finish();
     let difference = next.map(|wanted| {
         let (end, sealed) = (head.position, wanted.position);
         format!("the log ends at position {end} and was sealed up to {sealed} and beyond")

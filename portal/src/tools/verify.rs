@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use events::{EventReader, Position};
+use query_stack::Verified;
 use query_stack::view_store::{Parked, ParkedCounts, View, ViewStore};
-use query_stack::{Progress, Verified};
 use serde::Serialize;
 use tokio::time::{Duration, Instant, sleep};
 
@@ -143,9 +143,8 @@ async fn look_at(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> R
         sleep(LOOK_AGAIN).await;
     }
     let mut meter = Meter::new(format!("verify {view}"), "events");
-    let mut on_progress = |Progress { events, total }: Progress| meter.show(events, events, total);
-    let verified = query_stack::verify(log, store, view, &mut on_progress).await?;
-    meter.finish(0);
+    let verified = query_stack::verify(log, store, view, &mut meter.follow()).await?;
+    meter.finish();
     let Verified { documents, position, differences, parked, parked_streams } = verified;
     let (subject, documents) = (view.to_string(), Some(documents));
     Ok(Finding { subject, position, head, documents, differences, parked, parked_streams })

@@ -25,6 +25,16 @@ const RELAYED: &str = "UPDATE relay_checkpoint SET position = (SELECT max(positi
 
 const CATEGORY: &str = "CASE s % 3 WHEN 0 THEN 'famous' WHEN 1 THEN 'politics' ELSE 'sports' END";
 
+/// In the words of one database.
+fn columns(event_id: &str, object: &str, array: &str, recorded_at: &str) -> String {
+    COLUMNS
+        .replace("{event_id}", event_id)
+        .replace("{category}", CATEGORY)
+        .replace("{object}", object)
+        .replace("{array}", array)
+        .replace("{recorded_at}", recorded_at)
+}
+
 impl Portal {
     /// To be called before anything is appended.
     pub async fn has_a_past_of(&self, events: usize) {
@@ -35,12 +45,12 @@ impl Portal {
     }
 
     async fn fill_postgres(&self, events: usize) {
-        let columns = COLUMNS
-            .replace("{event_id}", "gen_random_uuid()")
-            .replace("{category}", CATEGORY)
-            .replace("{object}", "jsonb_build_object")
-            .replace("{array}", "jsonb_build_array")
-            .replace("{recorded_at}", "timestamptz '2026-01-01' + p * interval '1 second'");
+        let columns = columns(
+            "gen_random_uuid()",
+            "jsonb_build_object",
+            "jsonb_build_array",
+            "timestamptz '2026-01-01' + p * interval '1 second'",
+        );
         let insert = format!(
             "INSERT INTO events
              SELECT p, 'article-00000000-0000-7000-8000-' || lpad(to_hex(s), 12, '0'), {columns}
@@ -54,12 +64,8 @@ impl Portal {
     }
 
     async fn fill_sqlite(&self, events: usize) {
-        let columns = COLUMNS
-            .replace("{event_id}", "randomblob(16)")
-            .replace("{category}", CATEGORY)
-            .replace("{object}", "json_object")
-            .replace("{array}", "json_array")
-            .replace("{recorded_at}", "1767225600000 + p * 1000");
+        let recorded_at = "1767225600000 + p * 1000";
+        let columns = columns("randomblob(16)", "json_object", "json_array", recorded_at);
         let insert = format!(
             "WITH RECURSIVE counted(p) AS
                  (SELECT 1 UNION ALL SELECT p + 1 FROM counted WHERE p < {events}),

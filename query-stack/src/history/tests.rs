@@ -11,13 +11,14 @@ use events::news::{
     ArticleMovedOut, ArticlePublished, ArticleRetracted, ArticleRevised,
 };
 use events::personal::{KeyReader, Keyring, UserKey};
-use events::{ArticleId, LogError, Metadata, Position, StreamId, UserId};
+use events::{ArticleId, LogError, UserId};
 use proto::v1::field_value::Kind;
 use proto::v1::{Change, FieldValue};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::grpc::tests::newsroom::{ada, recorded};
 
 fn sports() -> Category {
     "sports".parse().expect("a category")
@@ -25,10 +26,6 @@ fn sports() -> Category {
 
 fn politics() -> Category {
     "politics".parse().expect("a category")
-}
-
-fn ada() -> UserId {
-    UserId(Uuid::from_u128(1))
 }
 
 fn text(content: &str) -> ArticleText {
@@ -88,23 +85,7 @@ fn at(millis: i64) -> Timestamp {
 fn stream(events: Vec<NewsEvent>) -> Vec<RecordedEvent> {
     let recorded = |(number, event): (i64, NewsEvent)| {
         let new = DomainEvent::News(event).encode().expect("an event");
-        RecordedEvent {
-            position: Position::new(number),
-            stream_id: StreamId::from(ArticleId(Uuid::nil())),
-            version: Version::new(number),
-            event_id: new.event_id,
-            partition: new.partition,
-            event_type: new.event_type.to_owned(),
-            schema_version: new.schema_version,
-            data: new.data,
-            metadata: Metadata {
-                actor: Actor::User(ada()),
-                correlation_id: String::new(),
-                causation_id: Uuid::nil(),
-                traceparent: None,
-            },
-            recorded_at: at(number),
-        }
+        recorded(ArticleId(Uuid::nil()).into(), number, Version::new(number), new)
     };
     (1..).zip(events).map(recorded).collect()
 }

@@ -31,28 +31,38 @@ pub(crate) struct Database {
     pub(super) keys: Mutex<HashMap<UserId, UserKey>>,
 }
 
+/// An event as the log has it; number n is recorded at millisecond n, by Ada.
+pub(crate) fn recorded(
+    stream_id: StreamId,
+    position: i64,
+    version: Version,
+    new: NewEvent,
+) -> RecordedEvent {
+    RecordedEvent {
+        position: Position::new(position),
+        stream_id,
+        version,
+        event_id: new.event_id,
+        partition: new.partition,
+        event_type: new.event_type.to_owned(),
+        schema_version: new.schema_version,
+        data: new.data,
+        metadata: Metadata {
+            actor: Actor::User(ada()),
+            correlation_id: String::new(),
+            causation_id: Uuid::nil(),
+            traceparent: None,
+        },
+        recorded_at: Timestamp::from_millis(position),
+    }
+}
+
 impl Database {
     pub(crate) fn append(&self, stream: &StreamId, new: NewEvent) {
         let mut log = self.events.lock().expect("events");
         let position = i64::try_from(log.len()).expect("few") + 1;
         let before = log.iter().filter(|event| event.stream_id == *stream).count();
-        log.push(RecordedEvent {
-            position: Position::new(position),
-            stream_id: stream.clone(),
-            version: Version::NONE.plus(before + 1),
-            event_id: new.event_id,
-            partition: new.partition,
-            event_type: new.event_type.to_owned(),
-            schema_version: new.schema_version,
-            data: new.data,
-            metadata: Metadata {
-                actor: Actor::User(ada()),
-                correlation_id: String::new(),
-                causation_id: Uuid::nil(),
-                traceparent: None,
-            },
-            recorded_at: Timestamp::from_millis(position),
-        });
+        log.push(recorded(stream.clone(), position, Version::NONE.plus(before + 1), new));
     }
 
     fn up(&self) -> Result<(), LogError> {

@@ -24,13 +24,13 @@ use proto::v1::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::figures::parked_views;
 use crate::projection::views;
-use crate::view_store::{ListPlace, Unavailable, View, ViewState, ViewStore};
+use crate::view_store::{Checkpoint, ListPlace, Move, Unavailable, View, ViewStore};
 
 /// How long a query waits for its `min_position`.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,8 +38,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The same where this process moves it, and tells so: another one may have taken over.
 const LOOK_ANYWAY: Duration = Duration::from_millis(200);
-/// What a view usually needs for an event that was just committed.
-const ABOUT_TO: Duration = Duration::from_millis(15);
+/// A view that was moved so recently moves.
+const MOVES: Duration = Duration::from_millis(250);
+/// Looks into the store at the same time. More would not be answered sooner, and the projectors
+/// have to get their turn at the same server: a view that is behind makes its readers ask again.
+const LOOKS: usize = 8;
 const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
 /// Queries that may wait for a position at the same time. Each looks again and again, and a store
 /// that is behind already must not be kept from its work by that.
@@ -55,6 +58,8 @@ pub struct Queries {
     keyring: Keyring,
     /// Turns of those who put a ledger together.
     ledgers: Arc<Semaphore>,
+    /// Turns of those who look into the store.
+    looks: Arc<Semaphore>,
     /// Places of those who wait for a position.
     waiting: Arc<Semaphore>,
     categories: Arc<[Category]>,
@@ -73,8 +78,9 @@ impl Queries {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let ledgers = Arc::new(Semaphore::new(cores));
+        let looks = Arc::new(Semaphore::new(LOOKS));
         let waiting = Arc::new(Semaphore::new(WAITING));
-        Self { store, log, keyring, ledgers, waiting, categories: categories.into() }
+        Self { store, log, keyring, ledgers, looks, waiting, categories: categories.into() }
     }
 
     /// The gRPC service, and the health checks and metrics over plain HTTP on the same port.
@@ -104,18 +110,27 @@ impl Queries {
         known.ok_or_else(|| Status::not_found("this query-stack does not serve the category"))
     }
 
-    /// The state of a view that has everything of its partition up to `min`.
-    async fn state(&self, view: &View, min: i64) -> Result<ViewState, Status> {
+    async fn look<T>(
+        &self,
+        asking: impl Future<Output = Result<T, Unavailable>>,
+    ) -> Result<T, Status> {
+        let _turn = self.looks.acquire().await;
+        asking.await.map_err(unavailable)
+    }
+
+    /// The live generation of a view that has everything of its partition up to `min`.
+    async fn live(&self, view: &View, min: i64) -> Result<Checkpoint, Status> {
         let min = Position::new(min);
         let deadline = Instant::now() + PATIENCE;
-        self.is_about_to_reach(view, min).await;
+        if let Some(reached) = self.reached_here(view, min, deadline).await {
+            return Ok(reached);
+        }
         let mut needed = None;
         let (mut place, mut pause) = (None, LOOK_AGAIN);
         loop {
-            let mut state = self.store.state(view).await.map_err(unavailable)?;
-            if state.live.position >= needed.unwrap_or(min) {
-                state.live.position = state.live.position.max(min);
-                return Ok(state);
+            let live = self.look(self.store.state(view)).await?.live;
+            if live.position >= needed.unwrap_or(min) {
+                return Ok(Checkpoint { position: live.position.max(min), ..live });
             }
             if needed.is_none() {
                 // This may take its time when the log is down: look at the view again after it.
@@ -127,25 +142,46 @@ impl Queries {
                 return Err(Status::failed_precondition("the view is behind"));
             }
             let mut moves = self.store.moves(view);
-            let moved_here = *moves.borrow() > Position::START;
-            let awaited = needed.unwrap_or(min);
-            if *moves.borrow() >= awaited {
+            let moved_here = moves.borrow().is_some();
+            let has_all = has_all_up_to(needed.unwrap_or(min));
+            if has_all(&moves.borrow()) {
                 // The store does not show yet what it was given: it may be another one by now.
                 sleep(pause).await;
             } else {
-                let reached = moves.wait_for(|at| *at >= awaited);
+                let reached = moves.wait_for(has_all);
                 let _ = timeout(if moved_here { LOOK_ANYWAY } else { pause }, reached).await;
             }
             pause = (pause * 2).min(LOOK_AGAIN_LATER);
         }
     }
 
-    /// Where this process moves the view, what was just written is a few milliseconds away: waiting
-    /// for that costs less than asking the store and the log how far it is, each time again.
-    async fn is_about_to_reach(&self, view: &View, min: Position) {
+    /// Where this process has moved a view that still moves, once that is `min` or beyond. Such a
+    /// view gets there by itself, however far behind it is: `min` was committed before it was asked
+    /// for, so what comes next lies beyond it. Waiting for that costs nothing, while every look at
+    /// the store and the log would slow the view down further. `None` when it does not move.
+    ///
+    /// Somebody may switch to another generation at this very moment. The one that was left is
+    /// kept until the next switch, and it has what the reader asked for.
+    async fn reached_here(
+        &self,
+        view: &View,
+        min: Position,
+        deadline: Instant,
+    ) -> Option<Checkpoint> {
+        if min == Position::START {
+            return None;
+        }
         let mut moves = self.store.moves(view);
-        if *moves.borrow() > Position::START {
-            let _ = timeout(ABOUT_TO, moves.wait_for(|at| *at >= min)).await;
+        loop {
+            let moved = (*moves.borrow_and_update())?;
+            let quiet = moved.at + MOVES;
+            if Instant::now() >= quiet.min(deadline) {
+                return None;
+            }
+            if moved.to.position >= min {
+                return Some(moved.to);
+            }
+            timeout_at(quiet.min(deadline), moves.changed()).await.ok()?.ok()?;
         }
     }
 
@@ -162,10 +198,14 @@ impl Queries {
 
     /// The body of a document, if the view has it.
     async fn body(&self, view: &View, id: Uuid, min: i64) -> Result<Option<Value>, Status> {
-        let state = self.state(view, min).await?;
-        let found = self.store.documents(view, state.live.generation, &[id]).await;
-        Ok(found.map_err(unavailable)?.pop().map(|document| document.body))
+        let live = self.live(view, min).await?;
+        let found = self.look(self.store.documents(view, live.generation, &[id])).await?;
+        Ok(found.into_iter().next().map(|document| document.body))
     }
+}
+
+fn has_all_up_to(min: Position) -> impl Fn(&Option<Move>) -> bool + Copy {
+    move |moved| moved.is_some_and(|moved| moved.to.position >= min)
 }
 
 fn unavailable(error: Unavailable) -> Status {

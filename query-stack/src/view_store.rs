@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 pub use self::change::Change;
 pub use self::mongodb::MongoViewStore;
+pub use self::moves::Move;
 pub use self::parked::{Parked, ParkedCounts, ParkedState};
 pub use self::sqlite::SqliteViewStore;
 
@@ -178,9 +179,9 @@ pub trait ViewStore: Dependency {
         change: &Change<'_>,
     ) -> Result<Checkpoint, ApplyError>;
 
-    /// Where this process has moved the live checkpoint to; [`Position::START`] while it never did.
-    /// A hint for who waits: another process may have moved it further.
-    fn moves(&self, view: &View) -> watch::Receiver<Position>;
+    /// Where this process has last moved the live checkpoint to, if it ever did. A hint for who
+    /// waits: another process may have moved it further since, or switched to another generation.
+    fn moves(&self, view: &View) -> watch::Receiver<Option<Move>>;
 
     /// Those of the streams that the generation leaves out, in any order.
     async fn parked_among(

@@ -11,7 +11,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::past::point;
-use super::{Queries, at_most, id, malformed, nothing, place, read, unavailable, viewer};
+use super::{Queries, at_most, id, malformed, nothing, place, read, viewer};
 use crate::view_store::{ListFilter, View};
 
 impl Queries {
@@ -31,10 +31,9 @@ impl Queries {
                 View::desk(category)
             }
         };
-        let live = self.state(&view, request.min_position).await?.live;
+        let live = self.live(&view, request.min_position).await?;
         let limit = at_most(request.limit);
-        let found = self.store.list(&view, live.generation, &filter, limit).await;
-        let found = found.map_err(unavailable)?;
+        let found = self.look(self.store.list(&view, live.generation, &filter, limit)).await?;
         let mut bodies: Vec<_> = found.into_iter().map(|document| document.body).collect();
         self.open_bylines(&mut bodies).await;
         let items = bodies.into_iter().map(read).collect::<Result<_, _>>()?;

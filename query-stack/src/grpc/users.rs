@@ -6,7 +6,7 @@ use events::user::User;
 use proto::v1::{self, GetUserRequest, ListUsersRequest, UserPage};
 use tonic::Status;
 
-use super::{Queries, at_most, id, nothing, place, read, unavailable};
+use super::{Queries, at_most, id, nothing, place, read};
 use crate::view_store::{ListFilter, View};
 
 impl Queries {
@@ -25,11 +25,10 @@ impl Queries {
     /// shorter than what the view has, or it would look like the last.
     pub(super) async fn users(&self, request: ListUsersRequest) -> Result<UserPage, Status> {
         let view = View::users();
-        let live = self.state(&view, request.min_position).await?.live;
+        let live = self.live(&view, request.min_position).await?;
         let after = place(request.after.as_ref())?;
         let (filter, limit) = (ListFilter { after, ..Default::default() }, at_most(request.limit));
-        let found = self.store.list(&view, live.generation, &filter, limit).await;
-        let found = found.map_err(unavailable)?;
+        let found = self.look(self.store.list(&view, live.generation, &filter, limit)).await?;
         let users = found.into_iter().map(|document| read(document.body));
         let users: Vec<User> = users.collect::<Result<_, _>>()?;
         let keys = self.keys(&users).await;

@@ -15,7 +15,7 @@ mod writing;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Position, StreamId};
+use events::{BoxError, Dependency, StreamId};
 use futures::TryStreamExt;
 use mongodb::bson::{Document as Bson, doc};
 use mongodb::error::Error;
@@ -31,7 +31,7 @@ use self::slots::Slots;
 use self::stored::Stored;
 use self::writing::Step;
 use super::generations::Generations;
-use super::moves::Moves;
+use super::moves::{Move, Moves};
 use super::{
     ApplyError, Change, Checkpoint, Document, ListFilter, Parked, ParkedCounts, Slot, Unavailable,
     View, ViewState, ViewStore,
@@ -41,6 +41,9 @@ const APP_NAME: &str = "portal";
 /// Unless the URL says otherwise: how long a call looks for a server that answers. Shorter than
 /// the deadlines of those who call.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Connections at a time, as MongoDB's other drivers have them: each projector needs one, and the
+/// ten of this one are soon fewer than there are projectors.
+const CONNECTIONS: u32 = 100;
 /// How long a server that took a call may be silent. The driver itself would wait for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -70,6 +73,7 @@ impl MongoViewStore {
         options.app_name = Some(APP_NAME.to_owned());
         options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
         options.server_selection_timeout.get_or_insert(CONNECT_TIMEOUT);
+        options.max_pool_size.get_or_insert(CONNECTIONS);
         options.write_concern = Some(WriteConcern::majority());
         options.read_concern = Some(ReadConcern::majority());
         let client = Client::with_options(options)?;
@@ -141,12 +145,12 @@ impl ViewStore for MongoViewStore {
             return Err(ApplyError::Moved);
         }
         if slot == Slot::Live {
-            self.moves.tell(view, to.position);
+            self.moves.tell(view, to);
         }
         Ok(to)
     }
 
-    fn moves(&self, view: &View) -> watch::Receiver<Position> {
+    fn moves(&self, view: &View) -> watch::Receiver<Option<Move>> {
         self.moves.watch(view)
     }
 

@@ -4,27 +4,32 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use events::Position;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::View;
+use super::{Checkpoint, View};
 
-/// Where this process has moved the live generation of each view. Clones share it.
-#[derive(Clone, Default)]
-pub(super) struct Moves(Arc<Mutex<HashMap<View, watch::Sender<Position>>>>);
-
-impl Moves {
-    pub(super) fn tell(&self, view: &View, to: Position) {
-        let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        views.entry(view.clone()).or_insert_with(begin).send_replace(to);
-    }
-
-    pub(super) fn watch(&self, view: &View) -> watch::Receiver<Position> {
-        let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        views.entry(view.clone()).or_insert_with(begin).subscribe()
-    }
+/// A move of the live checkpoint of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    /// Where it is since.
+    pub to: Checkpoint,
+    /// When the store had confirmed it.
+    pub at: Instant,
 }
 
-fn begin() -> watch::Sender<Position> {
-    watch::channel(Position::START).0
+/// The last move of each view by this process. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Moves(Arc<Mutex<HashMap<View, watch::Sender<Option<Move>>>>>);
+
+impl Moves {
+    pub(super) fn tell(&self, view: &View, to: Checkpoint) {
+        let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        views.entry(view.clone()).or_default().send_replace(Some(Move { to, at: Instant::now() }));
+    }
+
+    pub(super) fn watch(&self, view: &View) -> watch::Receiver<Option<Move>> {
+        let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        views.entry(view.clone()).or_default().subscribe()
+    }
 }

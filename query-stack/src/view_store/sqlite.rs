@@ -10,7 +10,7 @@ mod views;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Position, StreamId, Timestamp, Version};
+use events::{BoxError, Dependency, StreamId, Timestamp, Version};
 use serde_json::Value;
 use sqlx::Transaction;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use super::generations::Generations;
-use super::moves::Moves;
+use super::moves::{Move, Moves};
 use super::{
     ApplyError, Change, Checkpoint, Document, ListFilter, Parked, ParkedCounts, Slot, Unavailable,
     View, ViewState, ViewStore,
@@ -152,12 +152,12 @@ impl ViewStore for SqliteViewStore {
         parked::remove(&mut transaction, &name, generation, change.freed).await?;
         transaction.commit().await?;
         if slot == Slot::Live {
-            self.moves.tell(view, to.position);
+            self.moves.tell(view, to);
         }
         Ok(to)
     }
 
-    fn moves(&self, view: &View) -> watch::Receiver<Position> {
+    fn moves(&self, view: &View) -> watch::Receiver<Option<Move>> {
         self.moves.watch(view)
     }
 

@@ -1,17 +1,23 @@
 //! `GET /v1/home`: the front page, composed from all categories at the same time.
 //!
-//! A category that does not answer in time is marked, not waited for: the page is `degraded` and
-//! still 200. A page of which nothing could be read is no page: 503.
+//! A category that does not answer in time is not waited for: its section is what it was last, marked
+//! as `stale`, and the page is `degraded` and still 200. A page of which nothing could be read, now
+//! or before, is no page: 503.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use events::{Category, Position, Timestamp};
-use futures::future::join_all;
+use futures::future::try_join_all;
 use proto::Problem;
 use proto::v1::{ArticlePage, ArticleSummary};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::Orchestrator;
 use crate::list::ListParameters;
@@ -41,6 +47,8 @@ struct Section {
 #[serde(rename_all = "snake_case")]
 enum SectionStatus {
     Ok,
+    /// As it was when the category answered last.
+    Stale,
     Unavailable,
 }
 
@@ -55,33 +63,84 @@ pub(crate) async fn get(
     let asked = portal.queries.all().iter().map(async |(category, upstream)| {
         let mut request = parameters.articles(category.as_str(), None)?;
         request.limit = limit;
-        Ok::<_, Problem>((category, list_articles(upstream, request, terms).await))
+        let answer = list_articles(upstream, request, terms).await;
+        Ok::<_, Problem>(portal.last_good.section(category, limit, terms.min_position, answer)?)
     });
-    let answers: Vec<_> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
-    Ok(Json(compose(answers)?).into_response())
+    Ok(Json(compose(try_join_all(asked).await?)?).into_response())
 }
 
-fn compose(answers: Vec<(&Category, Result<ArticlePage, QueryError>)>) -> Result<Home, QueryError> {
-    let mut position = Position::START;
-    let mut sections = Vec::with_capacity(answers.len());
-    for (category, answer) in answers {
-        let (status, articles) = match answer {
+/// The last good sections of the front page, for when a category does not answer.
+#[derive(Clone, Default)]
+pub(crate) struct LastGood(Arc<Mutex<HashMap<Category, Kept>>>);
+
+struct Kept {
+    page: ArticlePage,
+    limit: u32,
+    at: Instant,
+}
+
+/// A longer section gives way to a shorter one, which some reader asked for, only after this.
+const LONGER_IS_BETTER: Duration = Duration::from_secs(60);
+
+impl LastGood {
+    fn keep(&self, category: &Category, page: &ArticlePage, limit: u32) {
+        let mut sections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_better = |kept: &Kept| {
+            kept.page.position > page.position
+                || (limit < kept.limit && kept.at.elapsed() < LONGER_IS_BETTER)
+        };
+        if !sections.get(category).is_some_and(is_better) {
+            let kept = Kept { page: page.clone(), limit, at: Instant::now() };
+            sections.insert(category.clone(), kept);
+        }
+    }
+
+    /// The section that this answer makes, and the position that it reflects.
+    fn section(
+        &self,
+        category: &Category,
+        limit: u32,
+        min: Position,
+        answer: Result<ArticlePage, QueryError>,
+    ) -> Result<(Section, Position), QueryError> {
+        let (status, page) = match answer {
             Ok(page) => {
-                position = position.max(Position::new(page.position));
-                (SectionStatus::Ok, page.items)
+                self.keep(category, &page, limit);
+                (SectionStatus::Ok, page)
             }
             // The reader asked for a page that is not older than a position: this one would be.
             Err(QueryError::Behind) => return Err(QueryError::Behind),
             Err(QueryError::Unavailable | QueryError::NotFound) => {
-                (SectionStatus::Unavailable, Vec::new())
+                match self.of(category, limit, min) {
+                    Some(page) => (SectionStatus::Stale, page),
+                    None => (SectionStatus::Unavailable, ArticlePage::default()),
+                }
             }
         };
-        sections.push(Section { category: category.clone(), status, articles });
+        let position = Position::new(page.position);
+        Ok((Section { category: category.clone(), status, articles: page.items }, position))
     }
-    if sections.iter().all(|section| section.status == SectionStatus::Unavailable) {
+
+    /// What there was, unless the reader has seen something newer.
+    fn of(&self, category: &Category, limit: u32, min: Position) -> Option<ArticlePage> {
+        let sections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = sections.get(category).filter(|kept| kept.page.position >= min.get())?;
+        let items = kept.page.items.iter().take(limit as usize).cloned().collect();
+        Some(ArticlePage { items, position: kept.page.position })
+    }
+}
+
+fn compose(sections: Vec<(Section, Position)>) -> Result<Home, QueryError> {
+    if sections.iter().all(|(section, _)| section.status == SectionStatus::Unavailable) {
         return Err(QueryError::Unavailable);
     }
-    let degraded = sections.iter().any(|section| section.status != SectionStatus::Ok);
-    let generated_at = chrono::Utc::now().into();
-    Ok(Home { position, generated_at, degraded, sections, most_read: Vec::new() })
+    let position = sections.iter().map(|(_, position)| *position).max();
+    let degraded = sections.iter().any(|(section, _)| section.status != SectionStatus::Ok);
+    Ok(Home {
+        position: position.unwrap_or(Position::START),
+        generated_at: chrono::Utc::now().into(),
+        degraded,
+        sections: sections.into_iter().map(|(section, _)| section).collect(),
+        most_read: Vec::new(),
+    })
 }

@@ -30,6 +30,7 @@ use proto::metrics::exposition;
 use serde_json::{Value, json};
 
 use crate::commands::{forward, hand_on};
+use crate::home::LastGood;
 use crate::identity::Identity;
 use crate::private::not_unasked;
 use crate::queries::QueryStacks;
@@ -41,6 +42,7 @@ pub struct Orchestrator {
     queries: Arc<QueryStacks>,
     commands: Upstream,
     identity: Identity,
+    last_good: LastGood,
 }
 
 type Handlers = fn() -> MethodRouter<Orchestrator>;
@@ -74,7 +76,8 @@ impl Orchestrator {
     #[must_use]
     pub fn new(commands: Upstream, queries: Vec<(Category, Upstream)>) -> Self {
         let identity = Identity::new(commands.clone());
-        Self { queries: Arc::new(QueryStacks::new(queries)), commands, identity }
+        let last_good = LastGood::default();
+        Self { queries: Arc::new(QueryStacks::new(queries)), commands, identity, last_good }
     }
 
     /// All public routes. What is no query of ours is the command-stack's to answer.

@@ -13,7 +13,7 @@ use proto::v1::{
     ArticleAnswer, ArticlePage, GetArticleRequest, GetHistoryRequest, GetUserRequest,
     HistoryAnswer, ListArticlesRequest, ListUsersRequest, User, UserPage,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::{Code, Status};
 
 use crate::upstream::Upstream;
@@ -179,11 +179,23 @@ async fn ask<T>(
     terms: Terms,
     call: impl Future<Output = Result<tonic::Response<T>, Status>>,
 ) -> Result<T, QueryError> {
+    if upstream.is_cut_off() {
+        return Err(QueryError::Unavailable);
+    }
+    let asked = Instant::now();
     let status = match timeout(terms.deadline, call).await {
-        Ok(Ok(response)) => return Ok(response.into_inner()),
+        Ok(Ok(response)) => {
+            upstream.answered();
+            return Ok(response.into_inner());
+        }
         Ok(Err(status)) => status,
-        Err(_) => Status::deadline_exceeded("no answer in time"),
+        Err(elapsed) => Status::from_error(elapsed.into()),
     };
+    // What the service says itself has no cause on this side.
+    match status.source() {
+        None => upstream.answered(),
+        Some(_) => upstream.silent(asked),
+    }
     match status.code() {
         Code::NotFound => Err(QueryError::NotFound),
         Code::FailedPrecondition => Err(QueryError::Behind),

@@ -1,6 +1,7 @@
 //! The services behind the door. Whether one is another process or this one is decided here and
 //! nowhere else: both are a `tower` service of HTTP requests, and gRPC goes over the same.
 
+mod breaker;
 mod trust;
 
 use std::convert::Infallible;
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt};
 
+use self::breaker::Breaker;
 pub use self::trust::Trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -53,6 +55,7 @@ pub struct NoAnswer(#[source] hyper_util::client::legacy::Error);
 pub struct Upstream {
     name: Arc<str>,
     service: HttpTransport,
+    breaker: Breaker,
 }
 
 /// What a service says of itself.
@@ -82,7 +85,11 @@ impl Upstream {
         let service = ServiceBuilder::new()
             .map_err(|never: Infallible| -> NoAnswer { match never {} })
             .service(router);
-        Self { name: name.into(), service: BoxCloneSyncService::new(service) }
+        Self::new(name, BoxCloneSyncService::new(service))
+    }
+
+    fn new(name: &str, service: HttpTransport) -> Self {
+        Self { name: name.into(), service, breaker: Breaker::closed(name) }
     }
 
     /// A service at `http://host:port` or `https://host:port`.
@@ -118,7 +125,7 @@ impl Upstream {
             .map_response(|response: Response<_>| response.map(Body::new))
             .map_err(NoAnswer)
             .service(client);
-        Ok(Self { name: name.into(), service: BoxCloneSyncService::new(service) })
+        Ok(Self::new(name, BoxCloneSyncService::new(service)))
     }
 
     /// For health reports.

@@ -47,6 +47,23 @@ struct OfTask {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfBreaker {
+    upstream: String,
+    state: &'static str,
+}
+
+/// Whether a service behind the door is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// It is.
+    Closed,
+    /// Not by readers; its health is being asked for.
+    HalfOpen,
+    /// It is not.
+    Open,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfBuild {
     version: &'static str,
 }
@@ -61,6 +78,7 @@ struct Figures {
     log_position: Family<NoLabel, Number>,
     leading: Family<OfTask, Number>,
     relay_position: Family<NoLabel, Number>,
+    breaker: Family<OfBreaker, Number>,
     appends_waiting: Family<NoLabel, Number>,
     appends_overloaded: Family<NoLabel, Counter>,
     requests_overloaded: Family<NoLabel, Counter>,
@@ -101,6 +119,11 @@ static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
             registry,
             "relay_position",
             "Position up to which this relay has carried the log to the bus, when it last led",
+        ),
+        breaker: new(
+            registry,
+            "breaker_state",
+            "1 for the state of the circuit breaker before a service, 0 for the others",
         ),
         appends_waiting: new(
             registry,
@@ -192,6 +215,19 @@ pub fn request_overloaded() {
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no log reaches")]
 const fn number(position: Position) -> f64 {
     position.get() as f64
+}
+
+/// In which state the circuit breaker before a service is.
+pub fn breaker(upstream: &str, state: BreakerState) {
+    let states = [
+        (BreakerState::Closed, "closed"),
+        (BreakerState::HalfOpen, "half_open"),
+        (BreakerState::Open, "open"),
+    ];
+    for (other, name) in states {
+        let of = OfBreaker { upstream: upstream.to_owned(), state: name };
+        FIGURES.breaker.get_or_create(&of).set(if other == state { 1.0 } else { 0.0 });
+    }
 }
 
 /// `/metrics`

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use futures::{StreamExt, TryStreamExt, stream};
 use query_stack::view_store::{Checkpoint, View};
 use query_stack::{Built, RebuildError, Rebuilder, Until};
 
@@ -10,6 +11,9 @@ use super::{select, verify};
 use crate::progress::{Meter, peak_memory_mib};
 use crate::settings::{Replay, Settings};
 use crate::wiring;
+
+/// Views that go live at the same time: their indexes are built then, each by one core of the server.
+const AT_A_TIME: usize = 4;
 
 pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCode> {
     let (view, category) = (arguments.view.as_deref(), arguments.category.as_ref());
@@ -29,15 +33,16 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
     let until = arguments.until.unwrap_or(Until::Now);
     let mut meter = Meter::new("replay".to_owned(), "events");
     let generations = rebuilder.build(&selected, until, &mut meter.follow()).await?;
-    for built in generations {
-        let Built { view, checkpoint, documents } = built;
-        let (end, outcome) = match until {
-            Until::Now => {
-                let live = rebuilder.go_live(&view, checkpoint).await;
-                (live.with_context(|| view.to_string())?, "is live")
-            }
-            Until::Position(_) | Until::Time(_) => (checkpoint, "stays beside the live one"),
+    let ended = generations.into_iter().map(async |built| {
+        let end = match until {
+            Until::Now => rebuilder.go_live(&built.view, built.checkpoint).await,
+            Until::Position(_) | Until::Time(_) => Ok(built.checkpoint),
         };
+        anyhow::Ok((end.with_context(|| built.view.to_string())?, built))
+    });
+    let outcome = if until == Until::Now { "is live" } else { "stays beside the live one" };
+    let mut ended = stream::iter(ended).buffered(AT_A_TIME);
+    while let Some((end, Built { view, documents, .. })) = ended.try_next().await? {
         println!("{view}: {documents} documents, {} {outcome}", place(end));
         tell_parked(&rebuilder, &view, end).await?;
     }

@@ -26,7 +26,7 @@ pub(super) async fn create(database: &Database, view: &View, generation: i64) ->
 /// What lists need to be fast. Costs next to nothing when it is there.
 pub(super) async fn index(database: &Database, view: &View, generation: i64) -> Result<(), Error> {
     let collection = database.collection::<Bson>(&name(view, generation));
-    collection.create_indexes(stored::indexes()).await?;
+    collection.create_indexes(stored::indexes(view.projection)).await?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::{Document, ListFilter};
+use super::super::{Document, ListFilter, Projection};
 
 /// Operations of one command.
 const BATCH_OPERATIONS: usize = 1_000;
@@ -85,16 +85,19 @@ fn replacement(document: &Document) -> Result<RawDocumentBuf, Error> {
 }
 
 /// What `list` needs, in the order of the list. Documents that are in no list cost nothing here.
-pub(super) fn indexes() -> [IndexModel; 4] {
-    let listed = doc! { "listed_at": { "$exists": true } };
-    [
-        doc! { "listed_at": -1, "_id": -1 },
-        doc! { "body.tags": 1, "listed_at": -1, "_id": -1 },
-        doc! { "body.author_id": 1, "listed_at": -1, "_id": -1 },
-        doc! { "body.status": 1, "listed_at": -1, "_id": -1 },
-    ]
-    .map(|keys| {
-        let options = IndexOptions::builder().partial_filter_expression(listed.clone()).build();
+/// Each filter costs every change and every rebuild of the view an index, so that there is one only
+/// where somebody asks.
+pub(super) fn indexes(projection: Projection) -> impl Iterator<Item = IndexModel> {
+    let filters: &[&str] = match projection {
+        Projection::Articles => &["body.tags", "body.author_id"],
+        Projection::Desk => &["body.tags", "body.author_id", "body.status"],
+        Projection::Users => &[],
+    };
+    let list = doc! { "listed_at": -1, "_id": -1 };
+    let filtered = filters.iter().map(|field| doc! { *field: 1, "listed_at": -1, "_id": -1 });
+    std::iter::once(list).chain(filtered).map(|keys| {
+        let listed = doc! { "listed_at": { "$exists": true } };
+        let options = IndexOptions::builder().partial_filter_expression(listed).build();
         IndexModel::builder().keys(keys).options(options).build()
     })
 }

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -17,7 +16,6 @@ use futures::future::try_join_all;
 use proto::Problem;
 use proto::v1::{ArticlePage, ArticleSummary};
 use serde::Serialize;
-use tokio::time::Instant;
 
 use crate::Orchestrator;
 use crate::list::ListParameters;
@@ -71,27 +69,16 @@ pub(crate) async fn get(
 
 /// The last good sections of the front page, for when a category does not answer.
 #[derive(Clone, Default)]
-pub(crate) struct LastGood(Arc<Mutex<HashMap<Category, Kept>>>);
-
-struct Kept {
-    page: ArticlePage,
-    limit: u32,
-    at: Instant,
-}
-
-/// A longer section gives way to a shorter one, which some reader asked for, only after this.
-const LONGER_IS_BETTER: Duration = Duration::from_secs(60);
+pub(crate) struct LastGood(Arc<Mutex<HashMap<Category, ArticlePage>>>);
 
 impl LastGood {
-    fn keep(&self, category: &Category, page: &ArticlePage, limit: u32) {
+    /// The newest counts, so that nothing comes back that was taken away; of two that are equally
+    /// new, the longer one.
+    fn keep(&self, category: &Category, page: &ArticlePage) {
         let mut sections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_better = |kept: &Kept| {
-            kept.page.position > page.position
-                || (limit < kept.limit && kept.at.elapsed() < LONGER_IS_BETTER)
-        };
-        if !sections.get(category).is_some_and(is_better) {
-            let kept = Kept { page: page.clone(), limit, at: Instant::now() };
-            sections.insert(category.clone(), kept);
+        let worth = |page: &ArticlePage| (page.position, page.items.len());
+        if sections.get(category).is_none_or(|kept| worth(kept) < worth(page)) {
+            sections.insert(category.clone(), page.clone());
         }
     }
 
@@ -105,7 +92,7 @@ impl LastGood {
     ) -> Result<(Section, Position), QueryError> {
         let (status, page) = match answer {
             Ok(page) => {
-                self.keep(category, &page, limit);
+                self.keep(category, &page);
                 (SectionStatus::Ok, page)
             }
             // The reader asked for a page that is not older than a position: this one would be.
@@ -124,9 +111,9 @@ impl LastGood {
     /// What there was, unless the reader has seen something newer.
     fn of(&self, category: &Category, limit: u32, min: Position) -> Option<ArticlePage> {
         let sections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = sections.get(category).filter(|kept| kept.page.position >= min.get())?;
-        let items = kept.page.items.iter().take(limit as usize).cloned().collect();
-        Some(ArticlePage { items, position: kept.page.position })
+        let kept = sections.get(category).filter(|kept| kept.position >= min.get())?;
+        let items = kept.items.iter().take(limit as usize).cloned().collect();
+        Some(ArticlePage { items, position: kept.position })
     }
 }
 

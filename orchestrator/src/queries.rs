@@ -9,10 +9,12 @@ use futures::Future;
 use futures::future::select_ok;
 use proto::Problem;
 use proto::conventions::min_position;
+use proto::metrics::{self, BreakerState};
 use proto::v1::{
     ArticleAnswer, ArticlePage, GetArticleRequest, GetHistoryRequest, GetUserRequest,
     HistoryAnswer, ListArticlesRequest, ListUsersRequest, User, UserPage,
 };
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::{Code, Status};
 
@@ -71,7 +73,11 @@ pub(crate) struct QueryStacks(Vec<(Category, Upstream)>);
 
 impl QueryStacks {
     pub(crate) fn new(stacks: Vec<(Category, Upstream)>) -> Self {
-        Self(stacks)
+        let stacks = Self(stacks);
+        for upstream in stacks.upstreams() {
+            metrics::breaker(upstream.name(), BreakerState::Closed);
+        }
+        stacks
     }
 
     pub(crate) fn categories(&self) -> impl Iterator<Item = &Category> {
@@ -132,7 +138,9 @@ impl QueryStacks {
     where
         F: Future<Output = Result<T, QueryError>> + Send,
     {
-        let asked = self.upstreams().zip(0..).map(|(upstream, turn)| {
+        let is_cut_off = |upstream: &&Upstream| upstream.is_cut_off(terms.deadline);
+        let (cut_off, others): (Vec<_>, Vec<_>) = self.upstreams().partition(is_cut_off);
+        let asked = others.into_iter().chain(cut_off).zip(0..).map(|(upstream, turn)| {
             let answer = ask_one(upstream.clone());
             Box::pin(async move {
                 sleep(LATE * turn).await;
@@ -162,7 +170,10 @@ pub(crate) async fn get_article(
     terms: Terms,
 ) -> Result<ArticleAnswer, QueryError> {
     let request = GetArticleRequest { min_position: terms.min_position.get(), ..request };
-    ask(upstream, terms, upstream.queries().get_article(request)).await
+    let is_past = request.version.is_some() || request.as_of.is_some();
+    let mut queries = upstream.queries();
+    let call = queries.get_article(request);
+    if is_past { ask_log(upstream, terms, call).await } else { ask(upstream, terms, call).await }
 }
 
 /// From the log, which no position can be ahead of.
@@ -171,39 +182,57 @@ pub(crate) async fn get_history(
     request: GetHistoryRequest,
     terms: Terms,
 ) -> Result<HistoryAnswer, QueryError> {
-    ask(upstream, terms, upstream.queries().get_history(request)).await
+    ask_log(upstream, terms, upstream.queries().get_history(request)).await
 }
 
+/// Asks for what is in the views, unless the query-stack is known to be silent.
 async fn ask<T>(
     upstream: &Upstream,
     terms: Terms,
     call: impl Future<Output = Result<tonic::Response<T>, Status>>,
 ) -> Result<T, QueryError> {
-    if upstream.is_cut_off() {
+    if upstream.is_cut_off(terms.deadline) {
         return Err(QueryError::Unavailable);
     }
     let asked = Instant::now();
-    let status = match timeout(terms.deadline, call).await {
-        Ok(Ok(response)) => {
-            upstream.answered();
-            return Ok(response.into_inner());
-        }
-        Ok(Err(status)) => status,
-        Err(elapsed) => Status::from_error(elapsed.into()),
-    };
-    // What the service says itself has no cause on this side.
-    match status.source() {
-        None => upstream.answered(),
-        Some(_) => upstream.silent(asked),
+    let answer = answer_of(terms, call).await;
+    match answer.as_ref().map_err(Error::source) {
+        Err(Some(cause)) if cause.is::<Elapsed>() => upstream.silent(asked, terms.deadline),
+        Err(Some(_)) => upstream.silent(asked, Duration::MAX),
+        // What the service says itself has no cause on this side.
+        Ok(_) | Err(None) => upstream.answered(),
     }
+    answer.map_err(|status| refused(upstream, &status))
+}
+
+/// Asks for what is in the log alone: whether that answers says nothing of the views.
+async fn ask_log<T>(
+    upstream: &Upstream,
+    terms: Terms,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, QueryError> {
+    answer_of(terms, call).await.map_err(|status| refused(upstream, &status))
+}
+
+async fn answer_of<T>(
+    terms: Terms,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, Status> {
+    match timeout(terms.deadline, call).await {
+        Ok(answer) => Ok(answer?.into_inner()),
+        Err(elapsed) => Err(Status::from_error(elapsed.into())),
+    }
+}
+
+fn refused(upstream: &Upstream, status: &Status) -> QueryError {
     match status.code() {
-        Code::NotFound => Err(QueryError::NotFound),
-        Code::FailedPrecondition => Err(QueryError::Behind),
+        Code::NotFound => QueryError::NotFound,
+        Code::FailedPrecondition => QueryError::Behind,
         code => {
             let (upstream, reason) = (upstream.name(), status.message());
             let cause = status.source().map(|cause| Chain(cause).to_string());
             tracing::warn!(upstream, ?code, reason, cause, "a query has no answer");
-            Err(QueryError::Unavailable)
+            QueryError::Unavailable
         }
     }
 }

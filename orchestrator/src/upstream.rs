@@ -89,7 +89,7 @@ impl Upstream {
     }
 
     fn new(name: &str, service: HttpTransport) -> Self {
-        Self { name: name.into(), service, breaker: Breaker::closed(name) }
+        Self { name: name.into(), service, breaker: Breaker::closed() }
     }
 
     /// A service at `http://host:port` or `https://host:port`.

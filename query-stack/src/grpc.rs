@@ -38,8 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The same where this process moves it, and tells so: another one may have taken over.
 const LOOK_ANYWAY: Duration = Duration::from_millis(200);
-/// A view that was moved so recently moves.
-const MOVES: Duration = Duration::from_millis(250);
+/// What a view needs for an event that was just committed: a few milliseconds on the bus, and the
+/// projector's step, before which it may have to end another and gather.
+const ON_THE_BUS: Duration = Duration::from_millis(15);
+const STEPS: u32 = 4;
 /// Looks into the store at the same time. More would not be answered sooner, and the projectors
 /// have to get their turn at the same server: a view that is behind makes its readers ask again.
 const LOOKS: usize = 8;
@@ -134,7 +136,8 @@ impl Queries {
             }
             if needed.is_none() {
                 // This may take its time when the log is down: look at the view again after it.
-                needed = Some(self.last_of_partition(view, min).await);
+                let last = timeout_at(deadline, self.last_of_partition(view, min)).await;
+                needed = Some(last.unwrap_or(min));
                 continue;
             }
             place = place.or_else(|| self.waiting.try_acquire().ok());
@@ -158,7 +161,8 @@ impl Queries {
     /// Where this process has moved a view that still moves, once that is `min` or beyond. Such a
     /// view gets there by itself, however far behind it is: `min` was committed before it was asked
     /// for, so what comes next lies beyond it. Waiting for that costs nothing, while every look at
-    /// the store and the log would slow the view down further. `None` when it does not move.
+    /// the store and the log would slow the view down further. `None` when it does not move: when
+    /// nothing came for longer than it takes.
     ///
     /// Somebody may switch to another generation at this very moment. The one that was left is
     /// kept until the next switch, and it has what the reader asked for.
@@ -174,7 +178,7 @@ impl Queries {
         let mut moves = self.store.moves(view);
         loop {
             let moved = (*moves.borrow_and_update())?;
-            let quiet = moved.at + MOVES;
+            let quiet = moved.at + ON_THE_BUS + STEPS * moved.took;
             if Instant::now() >= quiet.min(deadline) {
                 return None;
             }

@@ -1,10 +1,12 @@
-//! The circuit breaker of a service behind the door: who was silent for a whole deadline is not
-//! asked again until it says that it is well, so that one reader waits for it and not all of them.
+//! The circuit breaker of a query-stack: who was silent for a whole deadline is not asked again with
+//! that little patience until it says that it is well, so that one reader waits for it and not all
+//! of them. A question that has more time may still be answered, and goes through.
 //!
 //! Closed: questions go through. Open: they are refused at once. Half-open: the service is being
 //! asked for its health, by a task of its own and not at the cost of a reader.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use events::Backoff;
 use proto::metrics::{self, BreakerState};
@@ -16,25 +18,25 @@ use super::Upstream;
 pub(super) struct Breaker(Arc<Mutex<State>>);
 
 struct State {
-    is_open: bool,
+    /// The longest deadline that was missed since it is open.
+    missed: Option<Duration>,
     last_answer: Instant,
 }
 
 impl Breaker {
-    pub(super) fn closed(upstream: &str) -> Self {
-        metrics::breaker(upstream, BreakerState::Closed);
-        Self(Arc::new(Mutex::new(State { is_open: false, last_answer: Instant::now() })))
+    pub(super) fn closed() -> Self {
+        Self(Arc::new(Mutex::new(State { missed: None, last_answer: Instant::now() })))
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Upstream {
-    /// Whether it is not to be asked now.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        self.breaker.state().is_open
+    /// Whether it is not to be asked by who can wait for so long.
+    pub(crate) fn is_cut_off(&self, patience: Duration) -> bool {
+        self.breaker.state().missed.is_some_and(|missed| patience <= missed)
     }
 
     /// It answered, whatever it said.
@@ -42,18 +44,21 @@ impl Upstream {
         self.breaker.state().last_answer = Instant::now();
     }
 
-    /// It did not answer a question that was asked `since`. If it has not answered anybody else
-    /// meanwhile, it is cut off.
-    pub(crate) fn silent(&self, since: Instant) {
+    /// It did not answer a question that was asked `since` and could wait for so long; who cannot be
+    /// reached keeps nobody waiting, and would not, however long. If it has not answered anybody
+    /// else meanwhile, it is cut off.
+    pub(crate) fn silent(&self, since: Instant, patience: Duration) {
         let mut state = self.breaker.state();
-        if state.is_open || state.last_answer > since {
+        if state.last_answer > since {
             return;
         }
-        state.is_open = true;
-        drop(state);
-        metrics::breaker(self.name(), BreakerState::Open);
-        tracing::warn!(upstream = self.name(), "silent: not asked until it is well again");
-        tokio::spawn(self.clone().close_when_well());
+        let was_closed = state.missed.is_none();
+        state.missed = state.missed.max(Some(patience));
+        if was_closed {
+            metrics::breaker(self.name(), BreakerState::Open);
+            tracing::warn!(upstream = self.name(), "silent: not asked until it is well again");
+            tokio::spawn(self.clone().close_when_well());
+        }
     }
 
     async fn close_when_well(self) {
@@ -66,7 +71,8 @@ impl Upstream {
             }
             metrics::breaker(self.name(), BreakerState::Open);
         }
-        *self.breaker.state() = State { is_open: false, last_answer: Instant::now() };
+        let mut state = self.breaker.state();
+        *state = State { missed: None, last_answer: Instant::now() };
         metrics::breaker(self.name(), BreakerState::Closed);
         tracing::info!(upstream = self.name(), "well again");
     }

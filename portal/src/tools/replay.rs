@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use query_stack::view_store::{Checkpoint, View};
 use query_stack::{Built, RebuildError, Rebuilder, Until};
 
@@ -42,9 +42,19 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
     });
     let outcome = if until == Until::Now { "is live" } else { "stays beside the live one" };
     let mut ended = stream::iter(ended).buffered(AT_A_TIME);
-    while let Some((end, Built { view, documents, .. })) = ended.try_next().await? {
-        println!("{view}: {documents} documents, {} {outcome}", place(end));
-        tell_parked(&rebuilder, &view, end).await?;
+    // What became of the others is told also when one fails.
+    let mut failed = None;
+    while let Some(ended) = ended.next().await {
+        match ended {
+            Ok((end, Built { view, documents, .. })) => {
+                println!("{view}: {documents} documents, {} {outcome}", place(end));
+                tell_parked(&rebuilder, &view, end).await?;
+            }
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     println!("total: {}{}", meter.finish(), peak());
     Ok(ExitCode::SUCCESS)

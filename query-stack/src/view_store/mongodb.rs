@@ -23,7 +23,7 @@ use mongodb::options::{ClientOptions, FindOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::parked::StoredParked;
@@ -134,6 +134,7 @@ impl ViewStore for MongoViewStore {
         from: Checkpoint,
         change: &Change<'_>,
     ) -> Result<Checkpoint, ApplyError> {
+        let began = Instant::now();
         let to = from.after(change);
         let Change { removed, freed, .. } = *change;
         let refused = |error: mongodb::bson::error::Error| Unavailable(error.into());
@@ -145,7 +146,7 @@ impl ViewStore for MongoViewStore {
             return Err(ApplyError::Moved);
         }
         if slot == Slot::Live {
-            self.moves.tell(view, to);
+            self.moves.tell(view, to, began);
         }
         Ok(to)
     }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -16,6 +17,8 @@ pub struct Move {
     pub to: Checkpoint,
     /// When the store had confirmed it.
     pub at: Instant,
+    /// How long that took it.
+    pub took: Duration,
 }
 
 /// The last move of each view by this process. Clones share it.
@@ -23,9 +26,11 @@ pub struct Move {
 pub(super) struct Moves(Arc<Mutex<HashMap<View, watch::Sender<Option<Move>>>>>);
 
 impl Moves {
-    pub(super) fn tell(&self, view: &View, to: Checkpoint) {
+    pub(super) fn tell(&self, view: &View, to: Checkpoint, began: Instant) {
+        let at = Instant::now();
+        let moved = Move { to, at, took: at - began };
         let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        views.entry(view.clone()).or_default().send_replace(Some(Move { to, at: Instant::now() }));
+        views.entry(view.clone()).or_default().send_replace(Some(moved));
     }
 
     pub(super) fn watch(&self, view: &View) -> watch::Receiver<Option<Move>> {

@@ -16,6 +16,7 @@ use sqlx::Transaction;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 use sqlx::types::Json;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
@@ -139,6 +140,7 @@ impl ViewStore for SqliteViewStore {
         from: Checkpoint,
         change: &Change<'_>,
     ) -> Result<Checkpoint, ApplyError> {
+        let began = Instant::now();
         let (name, generation, to) = (view.to_string(), from.generation, from.after(change));
         let (_turn, mut transaction) = self.write().await?;
         views::move_checkpoint(&mut transaction, &name, slot, from, to).await?;
@@ -152,7 +154,7 @@ impl ViewStore for SqliteViewStore {
         parked::remove(&mut transaction, &name, generation, change.freed).await?;
         transaction.commit().await?;
         if slot == Slot::Live {
-            self.moves.tell(view, to);
+            self.moves.tell(view, to, began);
         }
         Ok(to)
     }

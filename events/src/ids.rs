@@ -1,10 +1,11 @@
 //! The words for "which one": newtypes that cannot hold a wrong value.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -135,9 +136,11 @@ impl FromStr for Timestamp {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        DateTime::parse_from_rfc3339(text)
-            .map(|time| time.with_timezone(&Utc).into())
-            .map_err(|_| InvalidId(text.to_owned(), "an RFC 3339 time"))
+        let time = DateTime::parse_from_rfc3339(text).ok();
+        // Years of four digits, also in UTC: what is read here can be written again.
+        time.map(|time| Self::from(time.with_timezone(&Utc)))
+            .filter(|time| (0..=9999).contains(&time.0.year()))
+            .ok_or_else(|| InvalidId(text.to_owned(), "an RFC 3339 time"))
     }
 }
 
@@ -149,7 +152,8 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        DateTime::<Utc>::deserialize(deserializer).map(Self::from)
+        // As strictly as everywhere else: chrono's own way takes more than RFC 3339 allows.
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -348,5 +352,28 @@ mod tests {
     fn a_timestamp_always_has_milliseconds() {
         let time: Timestamp = "2026-11-21T07:00:00+01:00".parse().expect("a time");
         assert_eq!(time.to_string(), "2026-11-21T06:00:00.000Z");
+    }
+
+    #[test]
+    fn a_timestamp_that_is_read_can_be_written_and_read_again() {
+        for text in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "2016-12-31T23:59:60Z"] {
+            let time: Timestamp = text.parse().expect("a time");
+            assert_eq!(time.to_string().parse(), Ok(time), "{text}");
+            let json = serde_json::to_string(text).expect("JSON");
+            assert_eq!(serde_json::from_str::<Timestamp>(&json).expect("a time"), time);
+        }
+        for text in [
+            "-262143-01-01T00:00:00Z",
+            "+262142-12-31T23:59:59.999Z",
+            "0000-01-01T00:00:00+23:59",
+            "9999-12-31T23:59:60.999Z",
+            "9999-12-31T23:59:59-00:01",
+            "2026-11-21T07:00:00Z ",
+            "",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+            let json = serde_json::to_string(text).expect("JSON");
+            assert!(serde_json::from_str::<Timestamp>(&json).is_err(), "{text}");
+        }
     }
 }

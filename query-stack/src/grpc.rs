@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Between looks at a checkpoint that another process moves: the first pause, and the longest.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The same where this process moves it, and tells so: another one may have taken over.
-const LOOK_ANYWAY: Duration = Duration::from_millis(200);
+const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 /// What a view needs for an event that was just committed: a few milliseconds on the bus, and the
 /// projector's step, before which it may have to end another and gather.
 const ON_THE_BUS: Duration = Duration::from_millis(15);
@@ -48,7 +48,7 @@ const LOOKS: usize = 8;
 const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
 /// Queries that may wait for a position at the same time. Each looks again and again, and a store
 /// that is behind already must not be kept from its work by that.
-const WAITING: usize = 128;
+const WAITING: usize = 512;
 /// The longest gRPC question, in bytes: names, ids and a cursor.
 pub const LARGEST_QUESTION: usize = 64 << 10;
 

@@ -4,16 +4,16 @@
 mod articles;
 mod past;
 mod users;
+mod waiting;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use events::news::Viewer;
 use events::personal::Keyring;
-use events::{Category, Chain, Dependency, EventReader, Position, UserId};
+use events::{Category, Chain, Dependency, EventReader, UserId};
 use proto::conventions::{Need, health_report, liveness, states};
 use proto::metrics::exposition;
 use proto::v1::queries_server::{self, QueriesServer};
@@ -24,28 +24,16 @@ use proto::v1::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::figures::parked_views;
 use crate::projection::views;
-use crate::view_store::{Checkpoint, ListPlace, Move, Unavailable, View, ViewStore};
+use crate::view_store::{ListPlace, Unavailable, View, ViewStore};
 
-/// How long a query waits for its `min_position`.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Between looks at a checkpoint that another process moves: the first pause, and the longest.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// The same where this process moves it, and tells so: another one may have taken over.
-const LOOK_ANYWAY: Duration = Duration::from_millis(500);
-/// What a view needs for an event that was just committed: a few milliseconds on the bus, and the
-/// projector's step, before which it may have to end another and gather.
-const ON_THE_BUS: Duration = Duration::from_millis(15);
-const STEPS: u32 = 4;
 /// Looks into the store at the same time. More would not be answered sooner, and the projectors
 /// have to get their turn at the same server: a view that is behind makes its readers ask again.
 const LOOKS: usize = 8;
-const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
 /// Queries that may wait for a position at the same time. Each looks again and again, and a store
 /// that is behind already must not be kept from its work by that.
 const WAITING: usize = 512;
@@ -120,96 +108,12 @@ impl Queries {
         asking.await.map_err(unavailable)
     }
 
-    /// The live generation of a view that has everything of its partition up to `min`.
-    async fn live(&self, view: &View, min: i64) -> Result<Checkpoint, Status> {
-        let min = Position::new(min);
-        let deadline = Instant::now() + PATIENCE;
-        if let Some(reached) = self.reached_here(view, min, deadline).await {
-            return Ok(reached);
-        }
-        let mut needed = None;
-        let (mut place, mut pause) = (None, LOOK_AGAIN);
-        loop {
-            let live = self.look(self.store.state(view)).await?.live;
-            if live.position >= needed.unwrap_or(min) {
-                return Ok(Checkpoint { position: live.position.max(min), ..live });
-            }
-            if needed.is_none() {
-                // This may take its time when the log is down: look at the view again after it.
-                let last = timeout_at(deadline, self.last_of_partition(view, min)).await;
-                needed = Some(last.unwrap_or(min));
-                continue;
-            }
-            place = place.or_else(|| self.waiting.try_acquire().ok());
-            if Instant::now() >= deadline || place.is_none() {
-                return Err(Status::failed_precondition("the view is behind"));
-            }
-            let mut moves = self.store.moves(view);
-            let moved_here = moves.borrow().is_some();
-            let has_all = has_all_up_to(needed.unwrap_or(min));
-            if has_all(&moves.borrow()) {
-                // The store does not show yet what it was given: it may be another one by now.
-                sleep(pause).await;
-            } else {
-                let reached = moves.wait_for(has_all);
-                let _ = timeout(if moved_here { LOOK_ANYWAY } else { pause }, reached).await;
-            }
-            pause = (pause * 2).min(LOOK_AGAIN_LATER);
-        }
-    }
-
-    /// Where this process has moved a view that still moves, once that is `min` or beyond. Such a
-    /// view gets there by itself, however far behind it is: `min` was committed before it was asked
-    /// for, so what comes next lies beyond it. Waiting for that costs nothing, while every look at
-    /// the store and the log would slow the view down further. `None` when it does not move: when
-    /// nothing came for longer than it takes.
-    ///
-    /// Somebody may switch to another generation at this very moment. The one that was left is
-    /// kept until the next switch, and it has what the reader asked for.
-    async fn reached_here(
-        &self,
-        view: &View,
-        min: Position,
-        deadline: Instant,
-    ) -> Option<Checkpoint> {
-        if min == Position::START {
-            return None;
-        }
-        let mut moves = self.store.moves(view);
-        loop {
-            let moved = (*moves.borrow_and_update())?;
-            let quiet = moved.at + ON_THE_BUS + STEPS * moved.took;
-            if Instant::now() >= quiet.min(deadline) {
-                return None;
-            }
-            if moved.to.position >= min {
-                return Some(moved.to);
-            }
-            timeout_at(quiet.min(deadline), moves.changed()).await.ok()?.ok()?;
-        }
-    }
-
-    /// The view's partition may have nothing up to `min` that the view does not have: then there
-    /// is nothing to wait for. If the log itself is not at `min`, or does not answer, the cautious
-    /// answer is `min`.
-    async fn last_of_partition(&self, view: &View, min: Position) -> Position {
-        let of_partition = self.log.last_position(Some(&view.partition), min);
-        match tokio::try_join!(self.log.last_position(None, min), of_partition) {
-            Ok((of_log, of_partition)) if of_log == min => of_partition,
-            _ => min,
-        }
-    }
-
     /// The body of a document, if the view has it.
     async fn body(&self, view: &View, id: Uuid, min: i64) -> Result<Option<Value>, Status> {
         let live = self.live(view, min).await?;
         let found = self.look(self.store.documents(view, live.generation, &[id])).await?;
         Ok(found.into_iter().next().map(|document| document.body))
     }
-}
-
-fn has_all_up_to(min: Position) -> impl Fn(&Option<Move>) -> bool + Copy {
-    move |moved| moved.is_some_and(|moved| moved.to.position >= min)
 }
 
 fn unavailable(error: Unavailable) -> Status {

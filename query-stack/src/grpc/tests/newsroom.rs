@@ -11,7 +11,7 @@ use events::news::{
 };
 use events::personal::{KeyReader, UserKey};
 use events::{
-    Actor, ArticleId, BoxError, DomainEvent, LogError, Metadata, NewEvent, Partition,
+    Actor, ArticleId, BoxError, DomainEvent, LogError, Metadata, NewEvent, Partition, Position,
     RecordedEvent, StreamId, StreamPages, Timestamp, Version,
 };
 use proto::v1::article_answer::Answer;

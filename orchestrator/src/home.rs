@@ -72,8 +72,8 @@ pub(crate) async fn get(
 pub(crate) struct LastGood(Arc<Mutex<HashMap<Category, ArticlePage>>>);
 
 impl LastGood {
-    /// The newest counts, so that nothing comes back that was taken away; of two that are equally
-    /// new, the longer one.
+    /// The newest counts, so that nothing comes back that was taken away; of two at the same
+    /// position, the longer one.
     fn keep(&self, category: &Category, page: &ArticlePage) {
         let mut sections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let worth = |page: &ArticlePage| (page.position, page.items.len());

@@ -138,9 +138,11 @@ impl QueryStacks {
     where
         F: Future<Output = Result<T, QueryError>> + Send,
     {
-        let is_cut_off = |upstream: &&Upstream| upstream.is_cut_off(terms.deadline);
-        let (cut_off, others): (Vec<_>, Vec<_>) = self.upstreams().partition(is_cut_off);
-        let asked = others.into_iter().chain(cut_off).zip(0..).map(|(upstream, turn)| {
+        // Whom somebody found silent comes last, and who refuses at once need not wait for a turn.
+        let is_silent = |upstream: &&Upstream| upstream.is_cut_off(Duration::ZERO);
+        let (silent, others): (Vec<_>, Vec<_>) = self.upstreams().partition(is_silent);
+        let asked = others.into_iter().chain(silent).zip(0..).map(|(upstream, turn)| {
+            let turn = if upstream.is_cut_off(terms.deadline) { 0 } else { turn };
             let answer = ask_one(upstream.clone());
             Box::pin(async move {
                 sleep(LATE * turn).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use events::Position;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tonic::Status;
 
 use super::Queries;
@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// projector's step, before which it may have to end another and gather.
 const ON_THE_BUS: Duration = Duration::from_millis(15);
 const STEPS: u32 = 4;
+/// And no longer than this, however slow the store was: the log may know that nothing will come, and
+/// asking it takes its time as well.
+const LONGEST: Duration = Duration::from_millis(500);
 /// Between looks at a checkpoint that another process moves: the first pause, and the longest.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
@@ -53,8 +56,8 @@ impl Queries {
                 // The store does not show yet what it was given: it may be another one by now.
                 sleep(pause).await;
             } else {
-                let reached = moves.wait_for(has_all);
-                let _ = timeout(if moved_here { LOOK_ANYWAY } else { pause }, reached).await;
+                let look = Instant::now() + if moved_here { LOOK_ANYWAY } else { pause };
+                let _ = timeout_at(look.min(deadline), moves.wait_for(has_all)).await;
             }
             pause = (pause * 2).min(LOOK_AGAIN_LATER);
         }
@@ -80,7 +83,7 @@ impl Queries {
         let mut moves = self.store.moves(view);
         loop {
             let moved = (*moves.borrow_and_update())?;
-            let quiet = moved.at + ON_THE_BUS + STEPS * moved.took;
+            let quiet = moved.at + (ON_THE_BUS + STEPS * moved.took).min(LONGEST);
             if Instant::now() >= quiet.min(deadline) {
                 return None;
             }

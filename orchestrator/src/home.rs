@@ -39,6 +39,9 @@ struct Section {
     category: Category,
     status: SectionStatus,
     articles: Vec<ArticleSummary>,
+    /// What it reflects.
+    #[serde(skip)]
+    position: Position,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,14 +85,14 @@ impl LastGood {
         }
     }
 
-    /// The section that this answer makes, and the position that it reflects.
+    /// The section that this answer makes.
     fn section(
         &self,
         category: &Category,
         limit: u32,
         min: Position,
         answer: Result<ArticlePage, QueryError>,
-    ) -> Result<(Section, Position), QueryError> {
+    ) -> Result<Section, QueryError> {
         let (status, page) = match answer {
             Ok(page) => {
                 self.keep(category, &page);
@@ -104,8 +107,8 @@ impl LastGood {
                 }
             }
         };
-        let position = Position::new(page.position);
-        Ok((Section { category: category.clone(), status, articles: page.items }, position))
+        let (articles, position) = (page.items, Position::new(page.position));
+        Ok(Section { category: category.clone(), status, articles, position })
     }
 
     /// What there was, unless the reader has seen something newer.
@@ -117,17 +120,17 @@ impl LastGood {
     }
 }
 
-fn compose(sections: Vec<(Section, Position)>) -> Result<Home, QueryError> {
-    if sections.iter().all(|(section, _)| section.status == SectionStatus::Unavailable) {
+fn compose(sections: Vec<Section>) -> Result<Home, QueryError> {
+    if sections.iter().all(|section| section.status == SectionStatus::Unavailable) {
         return Err(QueryError::Unavailable);
     }
-    let position = sections.iter().map(|(_, position)| *position).max();
-    let degraded = sections.iter().any(|(section, _)| section.status != SectionStatus::Ok);
+    let position = sections.iter().map(|section| section.position).max();
+    let degraded = sections.iter().any(|section| section.status != SectionStatus::Ok);
     Ok(Home {
         position: position.unwrap_or(Position::START),
         generated_at: chrono::Utc::now().into(),
         degraded,
-        sections: sections.into_iter().map(|(section, _)| section).collect(),
+        sections,
         most_read: Vec::new(),
     })
 }

@@ -45,13 +45,12 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
     // What became of the others is told also when one fails.
     let mut failed = None;
     while let Some(ended) = ended.next().await {
-        match ended {
-            Ok((end, Built { view, documents, .. })) => {
-                println!("{view}: {documents} documents, {} {outcome}", place(end));
-                tell_parked(&rebuilder, &view, end).await?;
-            }
-            Err(error) => failed = failed.or(Some(error)),
-        }
+        let told = async {
+            let (end, Built { view, documents, .. }) = ended?;
+            println!("{view}: {documents} documents, {} {outcome}", place(end));
+            tell_parked(&rebuilder, &view, end).await
+        };
+        failed = failed.or(told.await.err());
     }
     if let Some(error) = failed {
         return Err(error);

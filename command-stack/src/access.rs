@@ -107,7 +107,8 @@ pub fn to_article(
     }
 }
 
-/// Users: everybody may open an account, everybody sees to the own, admins see to all.
+/// Users: everybody may open an account, everybody sees to the own, admins see to all but what
+/// somebody reads.
 ///
 /// # Errors
 /// What the caller lacks.
@@ -118,6 +119,13 @@ pub fn to_user(user: Option<&User>, command: &UserCommand, caller: &Caller) -> R
     let Caller::User { id, .. } = caller else { return Err(Denied::NotSignedIn) };
     let own = user.is_some_and(|user| user.id == *id);
     match command {
+        UserCommand::SwitchRecommendations { .. } | UserCommand::ClearReadingProfile => {
+            if own {
+                Ok(())
+            } else {
+                Err(Denied::NotAllowed)
+            }
+        }
         _ if caller.has(Role::Admin) => Ok(()),
         UserCommand::ChangeRoles { .. } | UserCommand::Register { .. } => Err(Denied::NotAllowed),
         UserCommand::ChangeProfile { .. } | UserCommand::ChangePassword | UserCommand::Erase
@@ -126,5 +134,29 @@ pub fn to_user(user: Option<&User>, command: &UserCommand, caller: &Caller) -> R
             Ok(())
         }
         _ => Err(Denied::NotAllowed),
+    }
+}
+
+/// The front page: the editors' alone.
+///
+/// # Errors
+/// What the caller lacks.
+pub fn to_front(caller: &Caller) -> Result<(), Denied> {
+    match caller {
+        Caller::Anonymous => Err(Denied::NotSignedIn),
+        caller if caller.has(Role::Editor) => Ok(()),
+        Caller::User { .. } | Caller::Portal(_) => Err(Denied::NotAllowed),
+    }
+}
+
+/// Webhooks: the admins' alone.
+///
+/// # Errors
+/// What the caller lacks.
+pub fn to_webhooks(caller: &Caller) -> Result<(), Denied> {
+    match caller {
+        Caller::Anonymous => Err(Denied::NotSignedIn),
+        caller if caller.has(Role::Admin) => Ok(()),
+        Caller::User { .. } | Caller::Portal(_) => Err(Denied::NotAllowed),
     }
 }

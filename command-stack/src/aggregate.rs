@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::access::{Caller, Denied};
 
-/// An aggregate: four pure functions. No clock, no id and no I/O inside; they come in as
+/// An aggregate: a few pure functions. No clock, no id and no I/O inside; they come in as
 /// arguments, so that every decision can be tested as given/when/then.
 pub trait Aggregate: Sized + Send + 'static {
     /// What somebody wants.
@@ -14,6 +14,12 @@ pub trait Aggregate: Sized + Send + 'static {
     type Event: Into<DomainEvent>;
     /// Why not.
     type Error: Send;
+
+    /// What a command finds where nothing has happened yet; nothing, unless the aggregate is one
+    /// that nobody has to begin.
+    fn initial(_command: &Self::Command) -> Option<Self> {
+        None
+    }
 
     /// Whether this caller may ask for this at all.
     ///

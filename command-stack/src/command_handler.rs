@@ -197,7 +197,7 @@ impl CommandHandler {
         command: &A::Command,
         context: &Context,
     ) -> Result<Handled<A>, Failed<A::Error>> {
-        let (id, state, position) = self.load::<A>(target).await?;
+        let (id, state, position) = self.load::<A>(target, command).await?;
         let events = self.decide(target, state.as_ref(), command, context)?;
         match state {
             Some(aggregate) if events.is_empty() => Ok(Handled { aggregate, position }),
@@ -219,7 +219,7 @@ impl CommandHandler {
         command: &A::Command,
         context: &Context,
     ) -> Result<Option<A>, CommandError<A::Error>> {
-        let (_, state, _) = self.load::<A>(target).await?;
+        let (_, state, _) = self.load::<A>(target, command).await?;
         self.decide(target, state.as_ref(), command, context)?;
         Ok(state)
     }
@@ -251,6 +251,7 @@ impl CommandHandler {
     async fn load<A: Aggregate>(
         &self,
         target: &Target,
+        command: &A::Command,
     ) -> Result<(Uuid, Option<A>, Position), LogError> {
         let id = match target {
             Target::New(id) => return Ok((*id, None, Position::START)),
@@ -258,7 +259,8 @@ impl CommandHandler {
         };
         let events = self.log.read_stream(&A::stream(id)).await?;
         let position = events.last().map_or(Position::START, |event| event.position);
-        Ok((id, fold::<A>(&events)?, position))
+        let state = fold::<A>(&events)?.or_else(|| A::initial(command));
+        Ok((id, state, position))
     }
 
     async fn append<A: Aggregate>(

@@ -1,11 +1,16 @@
-//! Commands over HTTP: what API.md calls the commands, resource by resource in `news`, `users` and
-//! `sessions`. This file holds what they share: reading a command and explaining a refusal.
+//! Commands over HTTP: what API.md calls the commands, resource by resource in `news`, `front`,
+//! `users`, `recommendations`, `sessions` and `webhooks`. This file holds what they share: reading a command and
+//! explaining a refusal.
 
 mod bylines;
+mod front;
 mod identity;
 mod news;
+mod openapi;
+mod recommendations;
 mod sessions;
 mod users;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,8 +34,8 @@ use proto::conventions::{
 };
 use proto::metrics::exposition;
 use proto::{FieldError, Problem};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
@@ -49,6 +54,8 @@ use crate::event_log::{CommandKey, EventLog};
 use crate::signing_keys::SigningKeys;
 
 pub use self::news::{NewArticle, NewStatus};
+pub use self::openapi::openapi;
+pub use self::webhooks::Webhooks;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -63,6 +70,7 @@ pub struct Commands {
     turns: Turns,
     clock: Clock,
     categories: Arc<[Category]>,
+    webhooks: Option<Webhooks>,
 }
 
 impl Commands {
@@ -78,15 +86,25 @@ impl Commands {
         let handler = CommandHandler::new(Arc::clone(&log), clock.clone());
         let keyring = Keyring::new(Arc::clone(&accounts) as Arc<dyn KeyReader>);
         let (tokens, turns) = (Tokens::new(keys), Turns::new());
-        let categories = categories.into();
-        Self { handler, log, accounts, keyring, tokens, turns, clock, categories }
+        let (categories, webhooks) = (categories.into(), None);
+        Self { handler, log, accounts, keyring, tokens, turns, clock, categories, webhooks }
+    }
+
+    /// The same, which also lets admins subscribe.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: Webhooks) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// The endpoints, the health checks and the metrics.
     pub fn router(self) -> Router {
         let log = Arc::clone(&self.log);
         let ready = get(async move || readiness(&[("event log", Need::Vital, &*log)]).await);
-        let for_the_signed_in = news::routes().merge(users::routes());
+        let for_the_signed_in = news::routes()
+            .merge(front::routes())
+            .merge(users::routes())
+            .merge(recommendations::routes())
+            .merge(self.webhooks.clone().map(webhooks::routes).unwrap_or_default());
         let commands = for_the_signed_in
             .route_layer(from_fn(identity::require_sign_in))
             .merge(users::open_routes())
@@ -110,6 +128,11 @@ impl Commands {
         })
     }
 }
+
+/// The body of a command that needs no arguments.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// A command as it came in: the body, whose it is, and what the client believes the version to be.
 struct Command<T> {
@@ -299,11 +322,7 @@ fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Pro
             Problem::new(status, "version-conflict", "Version conflict", detail)
                 .with("current_version", json!(current))
         }
-        CommandError::KeyReused => {
-            let detail = "this Idempotency-Key belongs to a request with other content";
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Problem::new(status, "idempotency-key-reused", "Idempotency key reused", detail)
-        }
+        CommandError::KeyReused => key_reused(),
         CommandError::InProgress => {
             let detail = "the first request with this Idempotency-Key is still running";
             Problem::new(StatusCode::CONFLICT, "in-progress", "Still running", detail)
@@ -314,6 +333,12 @@ fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Pro
         }
         CommandError::Log(error) => explain_log(&error),
     }
+}
+
+fn key_reused() -> Problem {
+    let detail = "this Idempotency-Key belongs to a request with other content";
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Problem::new(status, "idempotency-key-reused", "Idempotency key reused", detail)
 }
 
 fn sign_in_first() -> Problem {

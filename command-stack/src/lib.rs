@@ -11,6 +11,7 @@ pub mod aggregate;
 pub mod clock;
 pub mod command_handler;
 pub mod event_log;
+pub mod front;
 pub mod http;
 pub mod news;
 #[cfg(test)]
@@ -20,3 +21,4 @@ pub mod relay;
 pub mod sessions;
 pub mod signing_keys;
 pub mod user;
+pub mod webhooks;

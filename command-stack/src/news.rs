@@ -2,8 +2,8 @@
 //! table, and a test compares the two cell by cell.
 //!
 //! Nothing goes round the machine: a change of the text never publishes, and the only ways to the
-//! readers are [`Begin::Publish`], [`Change::Publish`] and, when a planned time has come,
-//! [`Change::PublishDue`].
+//! readers are [`Begin::Publish`] (for an import [`Begin::PublishedElsewhere`]), [`Change::Publish`]
+//! and, when a planned time has come, [`Change::PublishDue`].
 
 use events::news::{
     Article, ArticleArchived, ArticleCorrected, ArticleDrafted, ArticleEmbargoed, ArticleMovedIn,
@@ -52,6 +52,8 @@ pub enum Begin {
     Publish,
     /// Readers see it from this time on.
     Schedule(Timestamp),
+    /// Readers see it at once, and have seen it elsewhere since this time. Only an import says so.
+    PublishedElsewhere(Timestamp),
 }
 
 /// What can be done with an article that exists.
@@ -138,6 +140,9 @@ pub enum NewsError {
     /// A plan for the past.
     #[error("must be in the future")]
     PublishAtPast,
+    /// A first publication that is still to come.
+    #[error("must not be in the future")]
+    PublishedInFuture,
     /// An embargo that has already ended.
     #[error("must be in the future")]
     EmbargoPast,
@@ -192,7 +197,9 @@ impl Aggregate for Article {
     fn evolve(state: Option<Self>, event: DomainEvent, stamp: Stamp) -> Result<Self, BoxError> {
         match event {
             DomainEvent::News(event) => Ok(Self::evolve(state, event, stamp)?),
-            DomainEvent::User(_) => Err("an event of a user in the stream of an article".into()),
+            DomainEvent::User(_) | DomainEvent::Front(_) => {
+                Err("an event of something else in the stream of an article".into())
+            }
         }
     }
 
@@ -216,16 +223,11 @@ fn begin_article(
         return Err(NewsError::EmbargoPast);
     }
     let publish_at = match (begin, embargo_until) {
-        (Begin::Publish, None) => {
-            let ArticleDrafted { category, text, author_id } = draft;
-            let (drafted_at, scheduled_for) = (None, None);
-            return Ok(vec![NewsEvent::Published(ArticlePublished {
-                category,
-                text,
-                author_id,
-                drafted_at,
-                scheduled_for,
-            })]);
+        (Begin::Publish, None) => return Ok(published_at_once(draft, None)),
+        (Begin::PublishedElsewhere(at), _) if at > now => return Err(NewsError::PublishedInFuture),
+        (Begin::PublishedElsewhere(at), None) => return Ok(published_at_once(draft, Some(at))),
+        (Begin::PublishedElsewhere(_), Some(until)) => {
+            return Err(NewsError::PublishAtUnderEmbargo { until });
         }
         (Begin::Draft, _) => None,
         (Begin::Publish, until) => until,
@@ -237,6 +239,22 @@ fn begin_article(
     }
     events.extend(publish_at.map(|publish_at| schedule(category, publish_at)));
     Ok(events)
+}
+
+/// Without having been a draft here.
+fn published_at_once(
+    draft: ArticleDrafted,
+    first_published_at: Option<Timestamp>,
+) -> Vec<NewsEvent> {
+    let ArticleDrafted { category, text, author_id } = draft;
+    vec![NewsEvent::Published(ArticlePublished {
+        category,
+        text,
+        author_id,
+        drafted_at: None,
+        scheduled_for: None,
+        first_published_at,
+    })]
 }
 
 fn schedule(category: Category, publish_at: Timestamp) -> NewsEvent {
@@ -319,6 +337,7 @@ fn published(article: &Article, scheduled_for: Option<Timestamp>) -> NewsEvent {
         author_id: article.author_id,
         drafted_at: Some(article.created_at),
         scheduled_for,
+        first_published_at: None,
     })
 }
 

@@ -8,12 +8,14 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use events::bus::{BusError, EventPublisher, Message, Queue};
 use events::{Chain, LogError, Partition, Position, RecordedEvent};
 use futures::FutureExt;
 use proto::metrics;
+use proto::trace::{SpanKind, Step, trace_of};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +29,8 @@ const POLL: Duration = Duration::from_millis(500);
 /// The checkpoint is saved at most this often: it costs the database an fsync, and what is sent
 /// twice after a crash costs the projectors almost nothing.
 const SAVE_INTERVAL: Duration = Duration::from_millis(250);
+
+const NOT_LEADING: i64 = -1;
 
 /// Why the relay starts over.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,8 @@ pub struct Relay {
     log: Arc<dyn EventLog>,
     bus: Arc<dyn EventPublisher>,
     partitions: Vec<Partition>,
+    /// How far it is while it leads, for figures.
+    published: AtomicI64,
 }
 
 impl Relay {
@@ -55,7 +61,7 @@ impl Relay {
         bus: Arc<dyn EventPublisher>,
         partitions: Vec<Partition>,
     ) -> Self {
-        Self { log, bus, partitions }
+        Self { log, bus, partitions, published: AtomicI64::new(NOT_LEADING) }
     }
 
     /// Runs until the token is cancelled.
@@ -68,16 +74,39 @@ impl Relay {
     /// So that whoever watches can compare it with how far the relay is.
     async fn tell_where_the_log_ends(&self) {
         loop {
-            metrics::log_position(self.log.last_position(None, Position::END).await.ok());
+            let end = self.log.last_position(None, Position::END).await.ok();
+            metrics::log_position(end);
+            metrics::relay_lag(match end {
+                Some(end) => self.lag(end).await,
+                None => None,
+            });
             sleep(metrics::SAMPLE_INTERVAL).await;
         }
+    }
+
+    /// How many events are before it, and how long the oldest of them waits.
+    async fn lag(&self, end: Position) -> Option<(u64, Duration)> {
+        let published = self.published.load(Ordering::Relaxed);
+        if published == NOT_LEADING {
+            return None;
+        }
+        // The log has no holes.
+        let events = u64::try_from(end.get() - published).unwrap_or_default();
+        if events == 0 {
+            return Some((0, Duration::ZERO));
+        }
+        let next = self.log.read_after(Position::new(published), None, 1).await.ok()?;
+        let now = chrono::Utc::now().timestamp_millis();
+        let age = next.first().map_or(0, |event| now - event.recorded_at.millis());
+        Some((events, Duration::from_millis(u64::try_from(age).unwrap_or_default())))
     }
 
     async fn lead(&self, leadership: Arc<dyn Leadership>) -> Result<Infallible, RelayError> {
         let queues: Vec<_> = self.partitions.iter().flat_map(Queue::of).collect();
         self.bus.declare(&queues).await?;
         let mut course = Course::begin(leadership).await?;
-        metrics::relay_position(course.published);
+        let _leading = Leading(&self.published);
+        self.reached(course.published);
         let ended = self.follow(&mut course).await;
         if let Err(RelayError::Bus(BusError::Stuck(partitions))) = &ended {
             // Whoever leads now may be publishing to them.
@@ -120,17 +149,56 @@ impl Relay {
         page: Vec<RecordedEvent>,
     ) -> Result<(), RelayError> {
         let last = page.last().map_or(course.published, |event| event.position);
-        let mut messages = Vec::with_capacity(page.len());
+        let (mut messages, mut steps) = (Vec::with_capacity(page.len()), Vec::new());
         for event in page {
             if self.partitions.contains(&event.partition) {
                 let previous = course.previous(&*self.log, &event).await?;
-                messages.push(Message { event, previous });
+                let step = publishing(&event, self.bus.system());
+                let traceparent = step.traceparent();
+                messages.push(Message { event, previous, traceparent });
+                steps.push(step);
             }
         }
-        self.bus.publish(&messages).await?;
+        let published = self.bus.publish(&messages).await;
+        steps.iter_mut().for_each(|step| step.fail_if(published.is_err()));
+        drop(steps);
+        published?;
+        for Message { event, .. } in &messages {
+            let (position, id) = (event.position.get(), &event.metadata.correlation_id);
+            tracing::debug!(position, correlation_id = id, "on the bus");
+        }
         course.published = last;
-        metrics::relay_position(last);
+        self.reached(last);
         Ok(())
+    }
+
+    fn reached(&self, position: Position) {
+        self.published.store(position.get(), Ordering::Relaxed);
+        metrics::relay_position(position);
+    }
+}
+
+/// The step of sending an event, in the trace of who caused it.
+fn publishing(event: &RecordedEvent, system: &'static str) -> Step {
+    let name = || "publish portal.events".to_owned();
+    let mut step = Step::within(SpanKind::Producer, trace_of(event, None), name);
+    if step.is_some() {
+        step.note("messaging.system", system);
+        step.note("messaging.operation.type", "send");
+        step.note("messaging.operation.name", "publish");
+        step.note("messaging.destination.name", "portal.events");
+        step.note("messaging.rabbitmq.destination.routing_key", event.routing_key());
+        step.note_event(event);
+    }
+    step
+}
+
+/// Who ceases to lead is not behind.
+struct Leading<'a>(&'a AtomicI64);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        self.0.store(NOT_LEADING, Ordering::Relaxed);
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use events::personal::PersonalText;
 use events::user::{
-    User, UserEmailChanged, UserErased, UserEvent, UserPasswordChanged, UserRegistered,
-    UserRenamed, UserRolesChanged,
+    User, UserEmailChanged, UserErased, UserEvent, UserPasswordChanged, UserReadingProfileCleared,
+    UserRecommendationsSwitched, UserRegistered, UserRenamed, UserRolesChanged,
 };
 use events::{BoxError, DomainEvent, Role, Stamp, StreamId, Timestamp, UserId, Version};
 use uuid::Uuid;
@@ -37,6 +37,13 @@ pub enum UserCommand {
         /// All roles from now on; every user stays a reader.
         roles: BTreeSet<Role>,
     },
+    /// Say whether the user wants to be recommended articles.
+    SwitchRecommendations {
+        /// Whether from now on.
+        enabled: bool,
+    },
+    /// Forget what the user read.
+    ClearReadingProfile,
     /// Forget who it was.
     Erase,
 }
@@ -87,7 +94,9 @@ impl Aggregate for User {
     fn evolve(state: Option<Self>, event: DomainEvent, stamp: Stamp) -> Result<Self, BoxError> {
         match event {
             DomainEvent::User(event) => Ok(Self::evolve(state, event, stamp)?),
-            DomainEvent::News(_) => Err("an event of an article in the stream of a user".into()),
+            DomainEvent::News(_) | DomainEvent::Front(_) => {
+                Err("an event of something else in the stream of a user".into())
+            }
         }
     }
 
@@ -117,6 +126,18 @@ fn change(user: &User, command: UserCommand) -> Vec<UserEvent> {
                 return Vec::new();
             }
             vec![UserEvent::RolesChanged(UserRolesChanged { roles })]
+        }
+        UserCommand::SwitchRecommendations { enabled } => {
+            if enabled == user.recommendations_off_since.is_none() {
+                return Vec::new();
+            }
+            let switched = UserRecommendationsSwitched { enabled };
+            vec![UserEvent::RecommendationsSwitched(switched)]
+        }
+        // There is nothing to clear.
+        UserCommand::ClearReadingProfile if user.recommendations_off_since.is_some() => Vec::new(),
+        UserCommand::ClearReadingProfile => {
+            vec![UserEvent::ReadingProfileCleared(UserReadingProfileCleared {})]
         }
         UserCommand::Erase => vec![UserEvent::Erased(UserErased {})],
     }

@@ -24,8 +24,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use axum::http::{Method, Request, StatusCode};
 use command_stack::accounts::{AccountStore, PostgresAccounts, SqliteAccounts};
-use command_stack::http::Commands;
+use command_stack::http::{Commands, Webhooks};
 use command_stack::signing_keys::SigningKeys;
+use command_stack::webhooks::{PostgresWebhooks, SqliteWebhooks, Terms, WebhookStore};
 use events::{Category, Position, Role, Timestamp, UserId};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
@@ -57,17 +58,23 @@ impl Target {
     fn new(on: impl Future<Output = Database>) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let on = runtime.block_on(on);
-        let accounts: Arc<dyn AccountStore> = match &on.kept {
-            Kept::Sqlite { pool, .. } => Arc::new(SqliteAccounts(pool.clone())),
-            Kept::Postgres { pool, .. } => Arc::new(PostgresAccounts(pool.clone())),
+        let (accounts, store): (Arc<dyn AccountStore>, Arc<dyn WebhookStore>) = match &on.kept {
+            Kept::Sqlite { pool, .. } => {
+                (Arc::new(SqliteAccounts(pool.clone())), Arc::new(SqliteWebhooks(pool.clone())))
+            }
+            Kept::Postgres { pool, .. } => {
+                (Arc::new(PostgresAccounts(pool.clone())), Arc::new(PostgresWebhooks(pool.clone())))
+            }
         };
+        let hour = Duration::from_hours(1);
+        let terms = Terms { allow_private: false, retry: hour, give_up: hour };
         let folder = tempfile::tempdir().expect("a folder");
         let keys = SigningKeys::open_or_create(folder.path().join("key")).expect("a key");
         let token = token(&keys);
         let categories = ["sports", "politics"].map(|name| name.parse().expect("a category"));
         let commands =
             Commands::new(Arc::clone(&on.log), accounts, keys, &categories as &[Category]);
-        let router = commands.router();
+        let router = commands.with_webhooks(Webhooks { store, terms }).router();
         let (user, read) = (String::new(), Position::START);
         let mut target = Self { runtime, on, router, token, user, read };
         let user = json!({ "name": "Eve", "email": "eve@example.org", "password": "a long one" });
@@ -141,6 +148,7 @@ fn corpus() -> Vec<(Method, &'static str, Value)> {
         "embargo_until": "2126-01-01T00:00:00Z",
     });
     let text = json!({ "title": title, "content": content, "correction_note": "The day." });
+    let unknown = "01940000-0000-7000-8000-000000000002";
     let person = json!({ "name": "Ada", "email": "ada@example.org" });
     vec![
         (Method::POST, "/v1/news/sports", article),
@@ -158,6 +166,8 @@ fn corpus() -> Vec<(Method, &'static str, Value)> {
         ),
         (Method::POST, "/v1/news/sports/{article}/retract", json!({ "reason": "No bridge." })),
         (Method::POST, "/v1/news/sports/{article}/move", json!({ "category": "sports" })),
+        (Method::PUT, "/v1/front/sports", json!({ "pinned": [unknown] })),
+        (Method::PUT, "/v1/front/breaking", json!({ "article_id": unknown })),
         (
             Method::POST,
             "/v1/users",
@@ -166,6 +176,12 @@ fn corpus() -> Vec<(Method, &'static str, Value)> {
         (Method::PUT, "/v1/users/{user}", person),
         (Method::POST, "/v1/users/{user}/password", json!({ "password": "another long one" })),
         (Method::PUT, "/v1/users/{user}/roles", json!({ "roles": ["author"] })),
+        (
+            Method::POST,
+            "/v1/webhooks",
+            json!({ "url": "https://a.example/", "categories": ["sports"], "after": 0,
+                    "types": ["news.article_published"] }),
+        ),
         (Method::POST, "/v1/sessions/refresh", json!({ "refresh_token": "none" })),
     ]
 }

@@ -56,7 +56,7 @@ impl Places {
 
     /// Each message names the position before it in its partition, whether or not it is a repeat.
     fn assert_chain(&self, messages: &[Message]) {
-        for Message { event, previous } in messages {
+        for Message { event, previous, .. } in messages {
             let places = self.of(&event.partition.to_string());
             let before = places.iter().rev().find(|place| **place < event.position.get());
             assert_eq!(previous.get(), *before.unwrap_or(&0), "before {}", event.position);

@@ -25,6 +25,8 @@ pub struct Message {
     pub event: RecordedEvent,
     /// The position before it in the same partition; [`Position::START`] for the first.
     pub previous: Position,
+    /// W3C Trace Context of who sent it, where that is known: a step later than the one in the event.
+    pub traceparent: Option<String>,
 }
 
 /// Where one projection receives one partition. Durable: it collects messages while nobody
@@ -42,8 +44,9 @@ impl Queue {
     #[must_use]
     pub fn of(partition: &Partition) -> Vec<Self> {
         let projections: &[_] = match partition {
-            Partition::News(_) => &["articles", "desk"],
+            Partition::News(_) => &["articles", "desk", "search"],
             Partition::Users => &["users"],
+            Partition::Front => &["front"],
         };
         let queue = |projection: &&'static str| Self { projection, partition: partition.clone() };
         projections.iter().map(queue).collect()
@@ -100,10 +103,10 @@ pub trait EventSubscriber: Dependency {
 
 /// An open subscription. Dropping it gives back what was received and not acknowledged.
 #[async_trait]
-pub trait Subscription: Send {
+pub trait Subscription<T = Message>: Send {
     /// Waits for at least one message and returns what has arrived, in order. Boundedly many are
     /// given out ahead of [`Subscription::acknowledge`].
-    async fn receive(&mut self) -> Result<Vec<Message>, BusError>;
+    async fn receive(&mut self) -> Result<Vec<T>, BusError>;
 
     /// Everything received so far is done with and never delivered again.
     async fn acknowledge(&mut self) -> Result<(), BusError>;

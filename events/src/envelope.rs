@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::front::FrontEvent;
 use crate::news::NewsEvent;
 use crate::upcast;
 use crate::user::UserEvent;
@@ -154,6 +155,8 @@ pub enum DomainEvent {
     News(NewsEvent),
     /// Of a user.
     User(UserEvent),
+    /// Of the front page.
+    Front(FrontEvent),
 }
 
 impl From<NewsEvent> for DomainEvent {
@@ -165,6 +168,12 @@ impl From<NewsEvent> for DomainEvent {
 impl From<UserEvent> for DomainEvent {
     fn from(event: UserEvent) -> Self {
         Self::User(event)
+    }
+}
+
+impl From<FrontEvent> for DomainEvent {
+    fn from(event: FrontEvent) -> Self {
+        Self::Front(event)
     }
 }
 
@@ -181,6 +190,9 @@ impl DomainEvent {
             }
             Self::User(event) => {
                 (Partition::Users, event.event_type(), serde_json::to_string(event)?)
+            }
+            Self::Front(event) => {
+                (Partition::Front, event.event_type(), serde_json::to_string(event)?)
             }
         };
         Ok(NewEvent {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,10 +17,22 @@ pub struct InvalidId(String, &'static str);
 
 /// The place of an event in the whole log. The first event has position 1; positions have no gaps.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
-pub struct Position(i64);
+#[schemars(inline)]
+pub struct Position(#[schemars(range(min = 0))] i64);
 
 impl Position {
     /// Before the first event.
@@ -59,10 +72,22 @@ impl FromStr for Position {
 
 /// The place of an event in its stream. The first event has version 1; versions have no gaps.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
-pub struct Version(i64);
+#[schemars(inline)]
+pub struct Version(#[schemars(range(min = 0))] i64);
 
 impl Version {
     /// The version of a stream without events.
@@ -102,10 +127,17 @@ impl fmt::Display for Version {
 
 /// A moment, to the millisecond, always UTC: the resolution that the API promises, so that what
 /// was stored and what was answered are equal to the letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(DateTime<Utc>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+#[schemars(inline)]
+pub struct Timestamp(#[schemars(with = "String", extend("format" = "date-time"))] DateTime<Utc>);
 
 impl Timestamp {
+    /// After every moment that is written with a year of four digits.
+    pub const END: Self = Self(match DateTime::from_timestamp_millis(253_402_300_799_999) {
+        Some(end) => end,
+        None => DateTime::<Utc>::MAX_UTC,
+    });
+
     /// Milliseconds since 1970-01-01T00:00:00Z. A moment outside chrono's range is not a time of
     /// this portal's; it becomes 1970.
     #[must_use]
@@ -160,13 +192,19 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// Which article: a UUID of version 7, so that newer articles sort after older ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct ArticleId(pub Uuid);
 
 /// Which user: a UUID of version 7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct UserId(pub Uuid);
 
 impl fmt::Display for ArticleId {
@@ -183,8 +221,11 @@ impl fmt::Display for UserId {
 
 /// A category of news: 1 to 32 of `a-z`, `0-9` and `-`, starting with a letter. It is a part of
 /// routing keys, queue names and collection names, hence the narrow alphabet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, with = "String", extend("pattern" = "^[a-z][a-z0-9-]{0,31}$"))]
 pub struct Category(Arc<str>);
 
 impl Category {
@@ -233,8 +274,8 @@ impl fmt::Display for Category {
 }
 
 /// A part of the log that is delivered and projected by itself, in order: one per category of
-/// news, and one for the users. Written `news.<category>` and `user`; the routing key of an event
-/// is its partition followed by the event's name.
+/// news, one for the users and one for the front page. Written `news.<category>`, `user` and
+/// `front`; the routing key of an event is its partition followed by the event's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Partition {
@@ -242,6 +283,8 @@ pub enum Partition {
     News(Category),
     /// All users.
     Users,
+    /// What the editors put on the front page.
+    Front,
 }
 
 impl FromStr for Partition {
@@ -251,6 +294,7 @@ impl FromStr for Partition {
         match text.strip_prefix("news.") {
             Some(category) => category.parse().map(Self::News),
             None if text == "user" => Ok(Self::Users),
+            None if text == "front" => Ok(Self::Front),
             None => Err(InvalidId(text.to_owned(), "a partition of the log")),
         }
     }
@@ -275,11 +319,12 @@ impl fmt::Display for Partition {
         match self {
             Self::News(category) => write!(f, "news.{category}"),
             Self::Users => f.write_str("user"),
+            Self::Front => f.write_str("front"),
         }
     }
 }
 
-/// Which stream: one per aggregate, `article-<uuid>` or `user-<uuid>`.
+/// Which stream: one per aggregate, `article-<uuid>`, `user-<uuid>` or `front-<uuid>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StreamId(String);
@@ -344,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_partition_reads_back_what_it_writes() {
-        for text in ["news.sports", "user"] {
+        for text in ["news.sports", "user", "front"] {
             assert_eq!(text.parse::<Partition>().map(|p| p.to_string()), Ok(text.to_owned()));
         }
         assert!("orders".parse::<Partition>().is_err());

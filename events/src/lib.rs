@@ -7,10 +7,12 @@
 mod backoff;
 pub mod bus;
 mod envelope;
+pub mod front;
 mod ids;
 pub mod news;
 pub mod personal;
 mod reader;
+pub mod readings;
 mod role;
 pub mod seal;
 mod server_url;

@@ -9,6 +9,7 @@
 
 mod article;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::personal::{Keys, PersonalText};
@@ -17,7 +18,7 @@ use crate::{Category, Timestamp, UserId};
 pub use self::article::{Article, ArticleStatus, Correction, OutOfOrder, Retraction, Viewer};
 
 /// What the newsroom wrote.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ArticleText {
     /// 1 to 200 characters.
     pub title: String,
@@ -31,6 +32,7 @@ pub struct ArticleText {
     pub tags: Vec<String>,
     /// The author's line as it is printed; sealed when the author has an account.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub byline: Option<PersonalText>,
 }
 
@@ -71,6 +73,10 @@ pub struct ArticlePublished {
     /// published, the envelope says.
     #[serde(default)]
     pub scheduled_for: Option<Timestamp>,
+    /// When readers first saw it in the system that it was imported from, as that says; absent when
+    /// it was published here.
+    #[serde(default)]
+    pub first_published_at: Option<Timestamp>,
 }
 
 /// An unpublished article has a new text.

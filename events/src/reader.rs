@@ -46,6 +46,11 @@ pub trait Dependency: Send + Sync {
     /// # Errors
     /// The driver's, when the server does not answer.
     async fn ping(&self) -> Result<(), BoxError>;
+
+    /// What OpenTelemetry calls this kind of server.
+    fn system(&self) -> &'static str {
+        "_OTHER"
+    }
 }
 
 /// Read access to the event log.
@@ -61,6 +66,14 @@ pub trait EventReader: Dependency {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, LogError>;
 
+    /// The events of a partition at or before a position, newest first, at most `limit`.
+    async fn read_back(
+        &self,
+        from: Position,
+        partition: &Partition,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError>;
+
     /// All events of a stream, in order. Streams are short (an article's life), so no paging.
     async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError>;
 
@@ -70,6 +83,14 @@ pub trait EventReader: Dependency {
 
     /// How many events these partitions have up to a position.
     async fn count(&self, partitions: &[Partition], up_to: Position) -> Result<u64, LogError>;
+
+    /// How many events of a partition come after a position, counted up to `at_most`.
+    async fn count_after(
+        &self,
+        after: Position,
+        partition: &Partition,
+        at_most: u32,
+    ) -> Result<u64, LogError>;
 
     /// The last position of a partition, or of the log, that is not above `up_to`;
     /// [`Position::START`] when there is none.

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::front::FrontEvent;
 use crate::news::NewsEvent;
 use crate::user::UserEvent;
 use crate::{DecodeError, DomainEvent};
@@ -17,7 +18,7 @@ use crate::{DecodeError, DomainEvent};
 /// The schema version in which an event type is written today.
 pub(crate) fn newest_schema(event_type: &str) -> u16 {
     match event_type {
-        "news.article_published" => 3,
+        "news.article_published" => 4,
         "news.article_drafted" | "news.article_revised" | "news.article_corrected" => 2,
         "user.registered" | "user.renamed" => 2,
         _ => 1,
@@ -25,7 +26,9 @@ pub(crate) fn newest_schema(event_type: &str) -> u16 {
 }
 
 /// Where no function is named, what was written before is valid as it is: names and bylines may be
-/// sealed since the newest version, and the version tells older programs that they cannot read it.
+/// sealed since version 2 (3 of `news.article_published`), and a published article may say since
+/// version 4 when readers first saw it elsewhere. The version tells older programs that they cannot
+/// read it.
 fn upcast(event_type: &str, version: u16, data: &mut Map<String, Value>) {
     if (event_type, version) == ("news.article_published", 1) {
         article_published_v1_to_v2(data);
@@ -69,6 +72,7 @@ fn typed(event_type: &str, json: &str) -> Result<Option<DomainEvent>, serde_json
     fn read<T: DeserializeOwned, E>(json: &str, event: fn(T) -> E) -> Result<E, serde_json::Error> {
         serde_json::from_str(json).map(event)
     }
+    use FrontEvent as Front;
     use NewsEvent as News;
     use UserEvent as User;
     let event = match event_type {
@@ -88,7 +92,16 @@ fn typed(event_type: &str, json: &str) -> Result<Option<DomainEvent>, serde_json
         "user.email_changed" => DomainEvent::User(read(json, User::EmailChanged)?),
         "user.password_changed" => DomainEvent::User(read(json, User::PasswordChanged)?),
         "user.roles_changed" => DomainEvent::User(read(json, User::RolesChanged)?),
+        "user.recommendations_switched" => {
+            DomainEvent::User(read(json, User::RecommendationsSwitched)?)
+        }
+        "user.reading_profile_cleared" => {
+            DomainEvent::User(read(json, User::ReadingProfileCleared)?)
+        }
         "user.erased" => DomainEvent::User(read(json, User::Erased)?),
+        "front.pinned" => DomainEvent::Front(read(json, Front::Pinned)?),
+        "front.breaking_set" => DomainEvent::Front(read(json, Front::BreakingSet)?),
+        "front.breaking_cleared" => DomainEvent::Front(read(json, Front::BreakingCleared)?),
         _ => return Ok(None),
     };
     Ok(Some(event))

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::news::OutOfOrder;
@@ -44,6 +45,17 @@ pub struct UserRolesChanged {
     pub roles: BTreeSet<Role>,
 }
 
+/// A user wants, or no longer wants, to be recommended articles. What was read before counts no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRecommendationsSwitched {
+    /// Whether from here on.
+    pub enabled: bool,
+}
+
+/// A user wants it forgotten what was read so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserReadingProfileCleared {}
+
 /// A user was erased: what said who it was cannot be read any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserErased {}
@@ -62,6 +74,10 @@ pub enum UserEvent {
     PasswordChanged(UserPasswordChanged),
     /// `user.roles_changed`
     RolesChanged(UserRolesChanged),
+    /// `user.recommendations_switched`
+    RecommendationsSwitched(UserRecommendationsSwitched),
+    /// `user.reading_profile_cleared`
+    ReadingProfileCleared(UserReadingProfileCleared),
     /// `user.erased`
     Erased(UserErased),
 }
@@ -76,21 +92,25 @@ impl UserEvent {
             Self::EmailChanged(_) => "user.email_changed",
             Self::PasswordChanged(_) => "user.password_changed",
             Self::RolesChanged(_) => "user.roles_changed",
+            Self::RecommendationsSwitched(_) => "user.recommendations_switched",
+            Self::ReadingProfileCleared(_) => "user.reading_profile_cleared",
             Self::Erased(_) => "user.erased",
         }
     }
 }
 
 /// What the events of one user add up to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
     /// Which user.
     pub id: UserId,
     /// The version of the last event: the `ETag`.
     pub version: Version,
     /// The newest name; absent once erased.
+    #[schemars(with = "Option<String>")]
     pub name: Option<PersonalText>,
     /// The newest e-mail address; absent once erased.
+    #[schemars(with = "Option<String>")]
     pub email: Option<PersonalText>,
     /// What the user may be.
     pub roles: BTreeSet<Role>,
@@ -98,6 +118,14 @@ pub struct User {
     pub created_at: Timestamp,
     /// When the last event was recorded.
     pub updated_at: Timestamp,
+    /// Since when the user wants no recommendations.
+    #[schemars(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommendations_off_since: Option<Timestamp>,
+    /// What was read up to then counts no more.
+    #[schemars(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readings_forgotten_at: Option<Timestamp>,
     /// When the user was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Timestamp>,
@@ -126,8 +154,14 @@ impl User {
             UserEvent::Renamed(event) => user.name = Some(event.name),
             UserEvent::EmailChanged(event) => user.email = Some(event.email),
             UserEvent::RolesChanged(event) => user.roles = event.roles,
+            UserEvent::RecommendationsSwitched(event) => {
+                user.recommendations_off_since = (!event.enabled).then_some(stamp.at);
+                user.readings_forgotten_at = Some(stamp.at);
+            }
+            UserEvent::ReadingProfileCleared(_) => user.readings_forgotten_at = Some(stamp.at),
             UserEvent::Erased(_) => {
                 (user.name, user.email) = (None, None);
+                (user.recommendations_off_since, user.readings_forgotten_at) = (None, None);
                 user.roles.clear();
                 user.erased_at = Some(stamp.at);
             }
@@ -146,6 +180,8 @@ impl User {
             roles: BTreeSet::from([Role::Reader]),
             created_at: stamp.at,
             updated_at: stamp.at,
+            recommendations_off_since: None,
+            readings_forgotten_at: None,
             erased_at: None,
         }
     }

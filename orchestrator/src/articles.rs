@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, ETAG, IF_NONE_MATCH, LOCATION};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use events::personal::FORMER_CONTRIBUTOR;
 use events::{Category, Version};
@@ -16,17 +16,19 @@ use proto::v1::{ArticleAnswer, ArticleSummary, GetArticleRequest, Retracted, Vie
 use serde::Serialize;
 use serde_json::json;
 
-use crate::Orchestrator;
+use crate::Door;
+use crate::documents::{self, Form, negotiated};
 use crate::list::{ListParameters, Page};
 use crate::parameters;
 use crate::private::{private, varying};
 use crate::queries::{ANSWER_DEADLINE, QueryError, Terms, get_article, list_articles};
+use crate::site::Site;
 use crate::upstream::Upstream;
 
 /// All categories in one list. Unlike the front page it must be whole: a page with holes would
 /// never be filled by the pages after it.
 pub(crate) async fn list_all(
-    State(portal): State<Orchestrator>,
+    State(portal): State<Door>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -40,7 +42,7 @@ pub(crate) async fn list_all(
 
 /// One category.
 pub(crate) async fn list(
-    State(portal): State<Orchestrator>,
+    State(portal): State<Door>,
     Address(category): Address<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -52,7 +54,7 @@ pub(crate) async fn list(
 
 /// A status is asked for by the newsroom; what everybody may read has only one.
 async fn answer_list(
-    portal: &Orchestrator,
+    portal: &Door,
     parameters: &ListParameters,
     asked: &[(Category, Upstream)],
     headers: &HeaderMap,
@@ -67,7 +69,7 @@ async fn answer_list(
     private(page.await.map(Json))
 }
 
-async fn page(
+pub(crate) async fn page(
     parameters: &ListParameters,
     asked: &[(Category, Upstream)],
     headers: &HeaderMap,
@@ -84,8 +86,9 @@ async fn page(
 }
 
 pub(crate) async fn get(
-    State(portal): State<Orchestrator>,
+    State(portal): State<Door>,
     Address((category, id)): Address<(String, String)>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -101,7 +104,12 @@ pub(crate) async fn get(
             Err(QueryError::NotFound) => {}
             answer => {
                 let answer = answer.map_err(Problem::from);
-                return Ok(varying(answer.and_then(|answer| show(answer, &uri, &headers))));
+                // A HEAD, which comes here as well, reads nothing.
+                if let (Ok(answer), &Method::GET) = (&answer, &method) {
+                    portal.readings.note(answer, &headers);
+                }
+                let shown = answer.and_then(|answer| show(answer, &portal.site, &uri, &headers));
+                return Ok(negotiated(varying(shown)));
             }
         }
     }
@@ -111,9 +119,9 @@ pub(crate) async fn get(
             return Err(QueryError::NotFound.into());
         }
         let request = GetArticleRequest { viewer, ..request };
-        show(get_article(upstream, request, terms).await?, &uri, &headers)
+        show(get_article(upstream, request, terms).await?, &portal.site, &uri, &headers)
     };
-    Ok(for_who_asks(&headers, answer.await))
+    Ok(negotiated(for_who_asks(&headers, answer.await)))
 }
 
 /// An answer for which the token, if there is one, was looked at.
@@ -121,9 +129,14 @@ pub(crate) fn for_who_asks(headers: &HeaderMap, answer: impl IntoResponse) -> Re
     if headers.contains_key(AUTHORIZATION) { private(answer) } else { varying(answer) }
 }
 
-fn show(answer: ArticleAnswer, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
-    match answer.answer {
-        Some(Answer::Article(article)) => {
+fn show(
+    answer: ArticleAnswer,
+    site: &Site,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    match (answer.answer, Form::accepted(headers)) {
+        (Some(Answer::Article(article)), Form::Json) => {
             // The tag is the version, which erasing an author does not change: whoever may still
             // have the name gets the article again.
             let forgotten = article.byline.as_deref() == Some(FORMER_CONTRIBUTOR);
@@ -131,9 +144,14 @@ fn show(answer: ArticleAnswer, uri: &Uri, headers: &HeaderMap) -> Result<Respons
             let headers = if forgotten { &none } else { headers };
             Ok(versioned(headers, Version::new(article.version), &article))
         }
-        Some(Answer::Retracted(retracted)) => Err(gone(&retracted)),
-        Some(Answer::Moved(to)) => moved(uri, &to),
-        None => Err(QueryError::Unavailable.into()),
+        (Some(Answer::Article(article)), form) => documents::show(form, site, &article, headers),
+        (Some(Answer::Retracted(retracted)), Form::Ninjs) => {
+            let id = uri.path().rsplit('/').next().unwrap_or_default();
+            documents::canceled(site, id, &retracted)
+        }
+        (Some(Answer::Retracted(retracted)), _) => Err(gone(&retracted)),
+        (Some(Answer::Moved(to)), _) => moved(uri, &to),
+        (None, _) => Err(QueryError::Unavailable.into()),
     }
 }
 

@@ -15,7 +15,7 @@ use proto::Problem;
 use proto::conventions::{FORWARDED_FOR, read_body};
 use tokio::time::timeout;
 
-use crate::Orchestrator;
+use crate::Door;
 
 /// Longer than any command takes, so that an answer of ours means that there is none.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// Hands a request on to the command-stack.
-pub(crate) async fn forward(State(portal): State<Orchestrator>, request: Request) -> Response {
+pub(crate) async fn forward(State(portal): State<Door>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let bytes = match read_body(body).await {
         Ok(bytes) => bytes,
@@ -59,7 +59,7 @@ pub(crate) async fn forward(State(portal): State<Orchestrator>, request: Request
 
 /// Hands on what is no query of ours. What is read by the public is in our table, so a read that the
 /// command-stack would answer is answered by nobody.
-pub(crate) async fn hand_on(portal: State<Orchestrator>, request: Request) -> Response {
+pub(crate) async fn hand_on(portal: State<Door>, request: Request) -> Response {
     let safe = request.method().is_safe();
     let response = forward(portal, request).await;
     if safe && response.status().is_success() {

@@ -9,13 +9,13 @@ use proto::conventions::Address;
 use proto::v1::history_answer::Answer;
 use proto::v1::{GetHistoryRequest, HistoryAnswer};
 
-use crate::Orchestrator;
+use crate::Door;
 use crate::articles::{for_who_asks, gone, moved};
 use crate::parameters;
 use crate::queries::{ANSWER_DEADLINE, QueryError, Terms, get_history};
 
 pub(crate) async fn get(
-    State(portal): State<Orchestrator>,
+    State(portal): State<Door>,
     Address((category, id)): Address<(String, String)>,
     uri: Uri,
     headers: HeaderMap,

@@ -1,136 +1,103 @@
-//! `GET /v1/home`: the front page, composed from all categories at the same time.
-//!
-//! A category that does not answer in time is not waited for: its section is what it was last, marked
-//! as `stale`, and the page is `degraded` and still 200. A page of which nothing could be read, now
-//! or before, is no page: 503.
+//! `GET /v1/home`: the front page.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod composition;
+mod front;
+mod front_page;
+mod kept;
+mod page;
+mod section;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
-use events::{Category, Position, Timestamp};
-use futures::future::try_join_all;
+use events::{Position, Timestamp, UserId};
+use futures::future::join;
 use proto::Problem;
-use proto::v1::{ArticlePage, ArticleSummary};
-use serde::Serialize;
+use proto::conventions::{answer_at_once, min_position};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::Orchestrator;
-use crate::list::ListParameters;
-use crate::queries::{QueryError, SECTION_DEADLINE, Terms, list_articles};
+use self::composition::CHOICE;
+pub(crate) use self::composition::Home;
+pub(crate) use self::front_page::{FrontPage, Newest};
+pub(crate) use self::kept::Status;
+use self::page::VARIES;
+pub(crate) use self::page::{KEEP, Kind, Page, list, weight};
+use crate::Door;
+use crate::parameters;
+use crate::queries::{QueryError, SECTION_DEADLINE, Terms};
+use crate::rate_limits::is_for_everybody;
 
+/// For one reader, and for now.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 /// Articles per category when the reader does not say.
 const DEFAULT_LIMIT: u32 = 10;
 
-#[derive(Serialize)]
-struct Home {
-    /// The newest position that a section reflects.
-    position: Position,
-    generated_at: Timestamp,
-    degraded: bool,
-    sections: Vec<Section>,
-    most_read: Vec<ArticleSummary>,
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// Articles in a section: 1 to 100, 10 if nothing is said.
+    #[schemars(range(min = 1, max = 100))]
+    limit: Option<u32>,
+    /// The page as it was.
+    as_of: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
-struct Section {
-    category: Category,
-    status: SectionStatus,
-    articles: Vec<ArticleSummary>,
-    /// What it reflects.
-    #[serde(skip)]
-    position: Position,
-}
+/// Where the page is.
+pub(crate) const ROUTE: &str = "/v1/home";
 
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum SectionStatus {
-    Ok,
-    /// As it was when the category answered last.
-    Stale,
-    Unavailable,
+/// The page for everybody, if it is asked for and kept: what nearly every request gets.
+pub(crate) fn at_once(portal: &Door, request: &Request) -> Option<Response> {
+    let is_it = request.uri().path() == ROUTE && *request.method() == Method::GET;
+    if !is_it || !is_for_everybody(request) {
+        return None;
+    }
+    answer_at_once(request, ROUTE, || {
+        let wanted: Wanted = parameters::read(request.uri()).ok()?;
+        let limit = parameters::limit(wanted.limit, DEFAULT_LIMIT).ok()? as usize;
+        Some(portal.front_page.kept(limit)?.answer(request.headers()))
+    })
 }
 
 pub(crate) async fn get(
-    State(portal): State<Orchestrator>,
+    State(portal): State<Door>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = ListParameters::read(&uri)?.only_limit()?;
-    let limit = parameters.limit(DEFAULT_LIMIT)?;
-    let terms = Terms::of(&headers, SECTION_DEADLINE)?;
-    let asked = portal.queries.all().iter().map(async |(category, upstream)| {
-        let mut request = parameters.articles(category.as_str(), None)?;
-        request.limit = limit;
-        let answer = list_articles(upstream, request, terms).await;
-        Ok::<_, Problem>(portal.last_good.section(category, limit, terms.min_position, answer)?)
-    });
-    Ok(Json(compose(try_join_all(asked).await?)?).into_response())
+    let Wanted { limit, as_of } = parameters::read(&uri)?;
+    let limit = parameters::limit(limit, DEFAULT_LIMIT)? as usize;
+    let (front_page, min) = (&portal.front_page, min_position(&headers)?);
+    if let Some(time) = as_of {
+        return Ok(front_page.page_as_of(limit, time).await?.answer(&headers));
+    }
+    // Whoever is not signed in any more gets what everybody gets: there is always a front page.
+    if let Ok(Some(reader)) = portal.identity.identify(&headers).await {
+        return personal(&portal, limit, min, reader.user_id).await;
+    }
+    Ok(front_page.page(limit, min).await?.answer(&headers))
 }
 
-/// The last good sections of the front page, for when a category does not answer.
-#[derive(Clone, Default)]
-pub(crate) struct LastGood(Arc<Mutex<HashMap<Category, ArticlePage>>>);
-
-impl LastGood {
-    /// The newest counts, so that nothing comes back that was taken away; of two at the same
-    /// position, the longer one.
-    fn keep(&self, category: &Category, page: &ArticlePage) {
-        let mut sections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let worth = |page: &ArticlePage| (page.position, page.items.len());
-        if sections.get(category).is_none_or(|kept| worth(kept) < worth(page)) {
-            sections.insert(category.clone(), page.clone());
-        }
+/// The page with what this reader may like. If nobody can say what that is, without, and degraded.
+async fn personal(
+    portal: &Door,
+    limit: usize,
+    min: Position,
+    reader: UserId,
+) -> Result<Response, Problem> {
+    let profile = portal.queries.profile(reader, Terms::new(min, SECTION_DEADLINE));
+    let (material, profile) = join(portal.front_page.material(min), profile).await;
+    let material = material?;
+    if material.is_nothing() {
+        return Err(QueryError::Unavailable.into());
     }
-
-    /// The section that this answer makes.
-    fn section(
-        &self,
-        category: &Category,
-        limit: u32,
-        min: Position,
-        answer: Result<ArticlePage, QueryError>,
-    ) -> Result<Section, QueryError> {
-        let (status, page) = match answer {
-            Ok(page) => {
-                self.keep(category, &page);
-                (SectionStatus::Ok, page)
-            }
-            // The reader asked for a page that is not older than a position: this one would be.
-            Err(QueryError::Behind) => return Err(QueryError::Behind),
-            Err(QueryError::Unavailable | QueryError::NotFound) => {
-                match self.of(category, limit, min) {
-                    Some(page) => (SectionStatus::Stale, page),
-                    None => (SectionStatus::Unavailable, ArticlePage::default()),
-                }
-            }
-        };
-        let (articles, position) = (page.items, Position::new(page.position));
-        Ok(Section { category: category.clone(), status, articles, position })
-    }
-
-    /// What there was, unless the reader has seen something newer.
-    fn of(&self, category: &Category, limit: u32, min: Position) -> Option<ArticlePage> {
-        let sections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = sections.get(category).filter(|kept| kept.position >= min.get())?;
-        let items = kept.items.iter().take(limit as usize).cloned().collect();
-        Some(ArticlePage { items, position: kept.position })
-    }
-}
-
-fn compose(sections: Vec<Section>) -> Result<Home, QueryError> {
-    if sections.iter().all(|section| section.status == SectionStatus::Unavailable) {
-        return Err(QueryError::Unavailable);
-    }
-    let position = sections.iter().map(|section| section.position).max();
-    let degraded = sections.iter().any(|section| section.status != SectionStatus::Ok);
-    Ok(Home {
-        position: position.unwrap_or(Position::START),
-        generated_at: chrono::Utc::now().into(),
-        degraded,
-        sections,
-        most_read: Vec::new(),
-    })
+    let is_silent = matches!(profile, Err(QueryError::Behind | QueryError::Unavailable));
+    let for_you = profile.ok().and_then(|profile| material.recommend(&profile, CHOICE));
+    let mut home = material.compose(limit, for_you.as_deref(), Timestamp::from(chrono::Utc::now()));
+    home.degraded |= is_silent;
+    let mut response = Json(home).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, PRIVATE);
+    response.headers_mut().insert(VARY, VARIES);
+    Ok(response)
 }

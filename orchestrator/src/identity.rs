@@ -59,6 +59,15 @@ impl Identity {
         }
     }
 
+    /// Whether somebody is signed in, as far as that can be told without asking for keys.
+    pub(crate) fn is_signed_in(&self, headers: &HeaderMap) -> Option<bool> {
+        let Ok(Some(token)) = bearer(headers) else { return Some(false) };
+        match self.0.verify(token) {
+            Some(Err(TokenError::UnknownKey)) | None => None,
+            Some(verified) => Some(verified.is_ok()),
+        }
+    }
+
     /// Who sent a request that only somebody who is signed in may send.
     ///
     /// # Errors
@@ -67,6 +76,19 @@ impl Identity {
         let principal = self.identify(headers).await?;
         let nobody = || Problem::unauthenticated("this needs an access token");
         principal.ok_or_else(|| nobody().refusing("not signed in", None))
+    }
+
+    /// For what is for admins only.
+    ///
+    /// # Errors
+    /// Like [`Self::require`], and 403 for everybody else.
+    pub(crate) async fn require_admin(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let principal = self.require(headers).await?;
+        if principal.has(Role::Admin) {
+            return Ok(());
+        }
+        let problem = Problem::forbidden("this is for admins");
+        Err(problem.refusing("not allowed", Some(principal.user_id)))
     }
 
     /// The member of the newsroom who asks; `None` for everybody else.

@@ -1,38 +1,64 @@
 //! Lists: their parameters, their cursors and their shape.
 
+use std::ops::RangeInclusive;
+
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events::news::ArticleStatus;
-use events::{Timestamp, UserId};
-use proto::Problem;
+use events::{Category, Timestamp, UserId};
 use proto::v1::{ArticleSummary, ListArticlesRequest, ListPlace, ListUsersRequest, Viewer};
+use proto::{Problem, words};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::parameters::{self, invalid};
 
 const DEFAULT_LIMIT: u32 = 20;
-const MOST: u32 = 100;
+/// Characters of a question, and words in it: each is one more to look for.
+const LONGEST_QUESTION: usize = 200;
+const MOST_WORDS: usize = 10;
+/// What a place in a search says of how relevant it is.
+const RELEVANCES: RangeInclusive<u32> = 1..=3;
 
 /// What a list can be asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListParameters {
+    /// Items of a page: 1 to 100, 20 if nothing is said.
+    #[schemars(range(min = 1, max = 100))]
     pub(crate) limit: Option<u32>,
+    /// The `next` of the page before.
     after: Option<String>,
+    /// See `/v1/categories`.
+    #[schemars(with = "Option<Category>")]
     pub(crate) category: Option<String>,
+    /// Only with this tag.
     tag: Option<String>,
+    /// Only by this user.
     author: Option<UserId>,
-    /// Of the newsroom's list: the public's has only one.
+    /// Only of this status, for the newsroom: also what is not published.
+    #[schemars(with = "Option<ArticleStatus>")]
     pub(crate) status: Option<String>,
+    /// Only with all these words, the most relevant first: up to 10 words.
+    #[schemars(length(min = 1, max = LONGEST_QUESTION))]
+    q: Option<String>,
+    /// Only with exactly this byline, of somebody who has no account.
+    byline: Option<String>,
+    /// Only what was published from then on.
+    from: Option<Timestamp>,
+    /// Only what was published before then.
+    to: Option<Timestamp>,
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub(crate) struct Page<T> {
-    items: Vec<T>,
-    next: Option<String>,
+    pub(crate) items: Vec<T>,
+    /// For `after`; null on the last page.
+    pub(crate) next: Option<String>,
 }
 
 impl ListParameters {
@@ -40,6 +66,11 @@ impl ListParameters {
     /// 422 that names what is wrong with the query string.
     pub(crate) fn read(uri: &Uri) -> Result<Self, Problem> {
         parameters::read(uri)
+    }
+
+    /// The pages of a length.
+    pub(crate) fn pages(limit: u32, after: Option<String>) -> Self {
+        Self { limit: Some(limit), after, ..Self::default() }
     }
 
     /// For an address that is one category by itself.
@@ -53,37 +84,25 @@ impl ListParameters {
         }
     }
 
-    /// For an address that only has a length.
-    ///
-    /// # Errors
-    /// 422 when more is asked for.
-    pub(crate) fn only_limit(self) -> Result<Self, Problem> {
-        match self.only_paging()? {
-            Self { limit, after: None, .. } => Ok(Self { limit, ..Self::default() }),
-            _ => Err(invalid("", "only limit is possible here")),
-        }
-    }
-
     /// For an address of which only pages can be asked for.
     ///
     /// # Errors
     /// 422 when more is asked for.
     pub(crate) fn only_paging(self) -> Result<Self, Problem> {
-        match self {
-            Self { limit, after, category: None, tag: None, author: None, status: None } => {
-                Ok(Self { limit, after, ..Self::default() })
-            }
-            _ => Err(invalid("", "only limit and after are possible here")),
+        let Self { limit, after, .. } = self;
+        let paging = Self { limit, after, ..Self::default() };
+        let rest = Self { limit: None, after: None, ..self };
+        if rest == Self::default() {
+            Ok(paging)
+        } else {
+            Err(invalid("", "only limit and after are possible here"))
         }
     }
 
     /// # Errors
     /// 422 when the limit is not within 1 to 100.
-    pub(crate) fn limit(&self, default: u32) -> Result<u32, Problem> {
-        match self.limit.unwrap_or(default) {
-            limit @ 1..=MOST => Ok(limit),
-            _ => Err(invalid("limit", "1 to 100")),
-        }
+    pub(crate) fn limit(&self) -> Result<u32, Problem> {
+        parameters::limit(self.limit, DEFAULT_LIMIT)
     }
 
     /// The question for one category: one more than the page, to know whether there is a next one.
@@ -97,14 +116,42 @@ impl ListParameters {
     ) -> Result<ListArticlesRequest, Problem> {
         Ok(ListArticlesRequest {
             category: category.to_owned(),
-            limit: self.limit(DEFAULT_LIMIT)? + 1,
-            after: self.after.as_deref().map(read_cursor).transpose()?,
+            limit: self.limit()? + 1,
+            after: self.place_after()?,
             tag: self.tag.clone(),
             author_id: self.author.map(|id| id.to_string()),
             min_position: 0,
             status: self.status.as_deref().map(known_status).transpose()?,
             viewer,
+            q: self.question()?,
+            byline: self.byline.clone(),
+            from: self.from.map(|time| time.to_string()),
+            to: self.to.map(|time| time.to_string()),
         })
+    }
+
+    /// What is searched for.
+    fn question(&self) -> Result<Option<String>, Problem> {
+        let Some(question) = &self.q else { return Ok(None) };
+        if self.status.is_some() {
+            return Err(invalid("q", "only what is published is searched: leave status out"));
+        }
+        if !(1..=LONGEST_QUESTION).contains(&question.chars().count()) {
+            return Err(invalid("q", format!("1 to {LONGEST_QUESTION} characters")));
+        }
+        if words(question).len() > MOST_WORDS {
+            return Err(invalid("q", format!("at most {MOST_WORDS} words")));
+        }
+        Ok(Some(question.clone()))
+    }
+
+    /// A place in a list is none in a search, which has another order.
+    fn place_after(&self) -> Result<Option<ListPlace>, Problem> {
+        let after = self.after.as_deref().map(read_cursor).transpose()?;
+        match after {
+            Some(place) if place.relevance.is_some() != self.q.is_some() => Err(not_a_cursor()),
+            after => Ok(after),
+        }
     }
 
     /// The question for users, likewise.
@@ -113,10 +160,19 @@ impl ListParameters {
     /// 422 when the cursor or the limit is not one of ours.
     pub(crate) fn users(&self) -> Result<ListUsersRequest, Problem> {
         Ok(ListUsersRequest {
-            limit: self.limit(DEFAULT_LIMIT)? + 1,
-            after: self.after.as_deref().map(read_cursor).transpose()?,
+            limit: self.limit()? + 1,
+            after: self.place_after()?,
             min_position: 0,
         })
+    }
+
+    /// The id after which a list goes on that is in the order of ids.
+    ///
+    /// # Errors
+    /// 422 when the cursor is not one of ours.
+    pub(crate) fn after_id(&self) -> Result<Option<String>, Problem> {
+        let id = self.after.as_ref().map(|after| Uuid::parse_str(after).map(|id| id.to_string()));
+        id.transpose().map_err(|_| invalid("after", "not a cursor that a list gave"))
     }
 
     /// A page of items that are in order, each list one longer than the page if there is more.
@@ -135,12 +191,13 @@ impl ListParameters {
             None => article.published_at.as_deref().unwrap_or_default(),
             Some(_) => &article.created_at,
         };
-        (listed_at, &article.id)
+        (article.relevance, listed_at, &article.id)
     }
 }
 
-/// When, and the id, which breaks ties: every list is in descending order of both.
-pub(crate) type Place<'a> = (&'a str, &'a str);
+/// How relevant, if that was asked for, when, and the id, which breaks ties: every list is in
+/// descending order of them.
+pub(crate) type Place<'a> = (Option<u32>, &'a str, &'a str);
 
 fn known_status(text: &str) -> Result<String, Problem> {
     let known = ArticleStatus::ALL.into_iter().find(|status| status.as_str() == text);
@@ -150,18 +207,31 @@ fn known_status(text: &str) -> Result<String, Problem> {
     })
 }
 
-fn write_cursor((listed_at, id): Place<'_>) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{listed_at} {id}"))
+fn write_cursor((relevance, listed_at, id): Place<'_>) -> String {
+    let relevance = relevance.map(|relevance| format!(" {relevance}")).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(format!("{listed_at} {id}{relevance}"))
 }
 
 fn read_cursor(cursor: &str) -> Result<ListPlace, Problem> {
     let decoded = URL_SAFE_NO_PAD.decode(cursor).ok();
     let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let place = text.as_deref().and_then(|text| text.split_once(' ')).and_then(|(time, id)| {
-        let (time, id) = (time.parse::<Timestamp>().ok()?, Uuid::parse_str(id).ok()?);
-        Some(ListPlace { listed_at: time.to_string(), id: id.to_string() })
-    });
-    place.ok_or_else(|| invalid("after", "not a cursor that a list gave"))
+    text.as_deref().and_then(read_place).ok_or_else(not_a_cursor)
+}
+
+fn read_place(text: &str) -> Option<ListPlace> {
+    let mut parts = text.split(' ');
+    let time: Timestamp = parts.next()?.parse().ok()?;
+    let id = Uuid::parse_str(parts.next()?).ok()?;
+    let relevance = parts.next().map(str::parse).transpose().ok()?;
+    if relevance.is_some_and(|relevance| !RELEVANCES.contains(&relevance)) {
+        return None;
+    }
+    let place = ListPlace { listed_at: time.to_string(), id: id.to_string(), relevance };
+    parts.next().is_none().then_some(place)
+}
+
+fn not_a_cursor() -> Problem {
+    invalid("after", "not a cursor that this list gave")
 }
 
 #[cfg(test)]
@@ -196,20 +266,63 @@ mod tests {
         };
         let (published_at, id) = (items[0].published_at.clone(), items[0].id.clone());
         let listed_at = published_at.expect("a time");
-        assert_eq!(place_after("?limit=1"), ListPlace { listed_at, id: id.clone() });
+        let place = ListPlace { listed_at, id, relevance: None };
+        assert_eq!(place_after("?limit=1"), place);
         let listed_at = items[0].created_at.clone();
-        assert_eq!(place_after("?limit=1&status=draft"), ListPlace { listed_at, id });
+        assert_eq!(place_after("?limit=1&status=draft"), ListPlace { listed_at, ..place });
+    }
+
+    #[test]
+    fn a_place_in_a_search_is_none_in_a_list() {
+        let time = "2026-11-21T07:00:00.000Z";
+        let id = Uuid::nil().to_string();
+        let after = |relevance| write_cursor((relevance, time, &id));
+        let (listed, found) = (after(None), after(Some(3)));
+        for (query, taken) in [
+            (format!("?after={listed}"), true),
+            (format!("?after={found}"), false),
+            (format!("?after={listed}&q=cup"), false),
+            (format!("?after={found}&q=cup"), true),
+            (format!("?after={}&q=cup", after(Some(4))), false),
+        ] {
+            let request = read(&query).and_then(|list| list.articles("sports", None));
+            assert_eq!(request.is_ok(), taken, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_one_to_two_hundred_characters_and_ten_words_at_most() {
+        let long = "é".repeat(200);
+        for (q, taken) in [
+            ("", false),
+            ("*", true),
+            ("a b c d e f g h i j", true),
+            ("a b c d e f g h i j k", false),
+            ("a-b-c-d-e-f-g-h-i-j-k", false),
+            (&long, true),
+            (&format!("{long}x"), false),
+        ] {
+            let list = ListParameters { q: Some(q.to_owned()), ..ListParameters::default() };
+            assert_eq!(list.articles("sports", None).is_ok(), taken, "{q}");
+        }
     }
 
     #[test]
     fn wrong_parameters_are_refused_and_not_ignored() {
-        for query in ["?limit=0", "?limit=101", "?after=%%%", "?after=eA", "?status=secret"] {
+        for query in [
+            "?limit=0",
+            "?limit=101",
+            "?after=%%%",
+            "?after=eA",
+            "?status=secret",
+            "?status=draft&q=cup",
+        ] {
             assert!(read(query).and_then(|list| list.articles("sports", None)).is_err(), "{query}");
         }
-        for query in ["?status=draft", "?tag=a", "?category=sports"] {
+        for query in ["?status=draft", "?tag=a", "?category=sports", "?q=a", "?byline=a"] {
             assert!(read(query).and_then(ListParameters::only_paging).is_err(), "{query}");
         }
-        for query in ["?limit=x", "?q=goal", "?author=me"] {
+        for query in ["?limit=x", "?query=goal", "?author=me", "?from=today"] {
             assert!(read(query).is_err(), "{query}");
         }
     }

@@ -5,6 +5,7 @@ use axum::extract::Query;
 use axum::http::Uri;
 use events::Timestamp;
 use proto::{FieldError, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +23,27 @@ pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Problem {
     Problem::invalid(vec![FieldError::new(pointer, detail)])
 }
 
+/// Of a list without pages.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OnlyLimit {
+    /// 1 to 100, 20 if nothing is said.
+    #[schemars(range(min = 1, max = 100))]
+    pub(crate) limit: Option<u32>,
+}
+
+/// How long a list may be asked to be.
+const LONGEST: u32 = 100;
+
+/// # Errors
+/// 422 when the limit is not within 1 to 100.
+pub(crate) fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
+    match asked.unwrap_or(default) {
+        limit @ 1..=LONGEST => Ok(limit),
+        _ => Err(invalid("limit", "1 to 100")),
+    }
+}
+
 /// For an address that knows no parameter.
 ///
 /// # Errors
@@ -34,10 +56,12 @@ pub(crate) fn none(uri: &Uri) -> Result<(), Problem> {
 }
 
 /// Which past state of an article is asked for.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Past {
+    /// After this event of it.
     pub(crate) version: Option<i64>,
+    /// At this time; not both.
     pub(crate) as_of: Option<Timestamp>,
 }
 

@@ -17,10 +17,3 @@ pub(crate) fn varying(answer: impl IntoResponse) -> Response {
     response.headers_mut().append(VARY, HeaderValue::from_name(AUTHORIZATION));
     response
 }
-
-/// What may be kept may not be shown without asking: an article can be taken back at any moment.
-pub(crate) async fn not_unasked(mut response: Response) -> Response {
-    let ask = HeaderValue::from_static("no-cache");
-    response.headers_mut().entry(CACHE_CONTROL).or_insert(ask);
-    response
-}

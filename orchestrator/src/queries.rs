@@ -4,15 +4,17 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use events::{Category, Chain, Position};
+use events::{Category, Chain, Position, UserId};
 use futures::Future;
 use futures::future::select_ok;
 use proto::Problem;
 use proto::conventions::min_position;
 use proto::metrics::{self, BreakerState};
 use proto::v1::{
-    ArticleAnswer, ArticlePage, GetArticleRequest, GetHistoryRequest, GetUserRequest,
-    HistoryAnswer, ListArticlesRequest, ListUsersRequest, User, UserPage,
+    ArticleAnswer, ArticlePage, Front, GetArticleRequest, GetFrontRequest, GetHistoryRequest,
+    GetMostReadRequest, GetProfileRequest, GetSectionRequest, GetUserRequest, HistoryAnswer,
+    ListArticlesRequest, ListReadersRequest, ListUsersRequest, MostRead, Profile, Section, User,
+    UserPage,
 };
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout};
@@ -61,14 +63,24 @@ impl Terms {
     /// # Errors
     /// 400 when `Portal-Min-Position` is not a position.
     pub(crate) fn of(headers: &HeaderMap, deadline: Duration) -> Result<Self, Problem> {
-        let min_position = min_position(headers)?;
+        Ok(Self::new(min_position(headers)?, deadline))
+    }
+
+    /// For who has waited already.
+    pub(crate) fn until(min_position: Position, deadline: Instant) -> Self {
+        Self { min_position, deadline: deadline.saturating_duration_since(Instant::now()) }
+    }
+
+    /// Who waits for a position has more time than the deadline.
+    pub(crate) fn new(min_position: Position, deadline: Duration) -> Self {
         let waits = min_position > Position::START;
         let patience = if waits { POSITION_PATIENCE } else { Duration::ZERO };
-        Ok(Self { min_position, deadline: deadline + patience })
+        Self { min_position, deadline: deadline + patience }
     }
 }
 
-/// Which query-stack answers for which category. Any of them answers for the users.
+/// Which query-stack answers for which category. Any of them answers for the users and the front
+/// page.
 pub(crate) struct QueryStacks(Vec<(Category, Upstream)>);
 
 impl QueryStacks {
@@ -108,11 +120,10 @@ impl QueryStacks {
     pub(crate) async fn user(&self, id: &str, terms: Terms) -> Result<User, QueryError> {
         let min_position = terms.min_position.get();
         let request = GetUserRequest { id: id.to_owned(), min_position };
-        let ask_one = |upstream: Upstream| {
-            let request = request.clone();
-            async move { ask(&upstream, terms, upstream.queries().get_user(request)).await }
+        let ask_one = |upstream: Upstream, request| async move {
+            ask(&upstream, terms, upstream.queries().get_user(request)).await
         };
-        self.first_answer(terms, ask_one).await
+        self.first_answer(terms, request, ask_one).await
     }
 
     pub(crate) async fn users(
@@ -121,19 +132,75 @@ impl QueryStacks {
         terms: Terms,
     ) -> Result<UserPage, QueryError> {
         let request = ListUsersRequest { min_position: terms.min_position.get(), ..request };
-        let ask_one = |upstream: Upstream| {
-            let request = request.clone();
-            async move { ask(&upstream, terms, upstream.queries().list_users(request)).await }
+        let ask_one = |upstream: Upstream, request| async move {
+            ask(&upstream, terms, upstream.queries().list_users(request)).await
         };
-        self.first_answer(terms, ask_one).await
+        self.first_answer(terms, request, ask_one).await
+    }
+
+    /// What the editors put on the front page; as it was, when a time is given.
+    pub(crate) async fn get_front(
+        &self,
+        as_of: Option<&str>,
+        terms: Terms,
+    ) -> Result<Front, QueryError> {
+        let (min_position, as_of) = (terms.min_position.get(), as_of.map(str::to_owned));
+        let request = GetFrontRequest { min_position, as_of };
+        let is_past = request.as_of.is_some();
+        let ask_one = |upstream: Upstream, request| async move {
+            ask_now_or_past(&upstream, terms, is_past, upstream.queries().get_front(request)).await
+        };
+        self.first_answer(terms, request, ask_one).await
+    }
+
+    /// What a user likes to read.
+    pub(crate) async fn profile(
+        &self,
+        user_id: UserId,
+        terms: Terms,
+    ) -> Result<Profile, QueryError> {
+        let (user_id, min_position) = (user_id.to_string(), terms.min_position.get());
+        let request = GetProfileRequest { user_id, min_position };
+        let ask_one = |upstream: Upstream, request| async move {
+            ask(&upstream, terms, upstream.recommendations().get_profile(request)).await
+        };
+        self.first_answer(terms, request, ask_one).await
+    }
+
+    /// The users who have read about something.
+    pub(crate) async fn readers(
+        &self,
+        request: ListReadersRequest,
+        terms: Terms,
+    ) -> Result<Vec<String>, QueryError> {
+        let request = ListReadersRequest { min_position: terms.min_position.get(), ..request };
+        let ask_one = |upstream: Upstream, request| async move {
+            ask(&upstream, terms, upstream.recommendations().list_readers(request)).await
+        };
+        Ok(self.first_answer(terms, request, ask_one).await?.user_ids)
+    }
+
+    /// What most users have read within a day, or had at a time.
+    pub(crate) async fn most_read(
+        &self,
+        limit: u32,
+        as_of: Option<&str>,
+        terms: Terms,
+    ) -> Result<Vec<MostRead>, QueryError> {
+        let request = GetMostReadRequest { as_of: as_of.map(str::to_owned), limit };
+        let ask_one = |upstream: Upstream, request| async move {
+            ask(&upstream, terms, upstream.recommendations().get_most_read(request)).await
+        };
+        Ok(self.first_answer(terms, request, ask_one).await?.items)
     }
 
     /// The first answer of those query-stacks that have one: they all keep the same view. While
     /// one is late the next is asked.
-    async fn first_answer<T, F>(
+    async fn first_answer<R: Clone, T, F>(
         &self,
         terms: Terms,
-        ask_one: impl Fn(Upstream) -> F,
+        request: R,
+        ask_one: impl Fn(Upstream, R) -> F,
     ) -> Result<T, QueryError>
     where
         F: Future<Output = Result<T, QueryError>> + Send,
@@ -143,7 +210,7 @@ impl QueryStacks {
         let (silent, others): (Vec<_>, Vec<_>) = self.upstreams().partition(is_silent);
         let asked = others.into_iter().chain(silent).zip(0..).map(|(upstream, turn)| {
             let turn = if upstream.is_cut_off(terms.deadline) { 0 } else { turn };
-            let answer = ask_one(upstream.clone());
+            let answer = ask_one(upstream.clone(), request.clone());
             Box::pin(async move {
                 sleep(LATE * turn).await;
                 match answer.await {
@@ -166,6 +233,16 @@ pub(crate) async fn list_articles(
     ask(upstream, terms, upstream.queries().list_articles(request)).await
 }
 
+pub(crate) async fn get_section(
+    upstream: &Upstream,
+    request: GetSectionRequest,
+    terms: Terms,
+) -> Result<Section, QueryError> {
+    let request = GetSectionRequest { min_position: terms.min_position.get(), ..request };
+    let is_past = request.as_of.is_some();
+    ask_now_or_past(upstream, terms, is_past, upstream.queries().get_section(request)).await
+}
+
 pub(crate) async fn get_article(
     upstream: &Upstream,
     request: GetArticleRequest,
@@ -173,9 +250,7 @@ pub(crate) async fn get_article(
 ) -> Result<ArticleAnswer, QueryError> {
     let request = GetArticleRequest { min_position: terms.min_position.get(), ..request };
     let is_past = request.version.is_some() || request.as_of.is_some();
-    let mut queries = upstream.queries();
-    let call = queries.get_article(request);
-    if is_past { ask_log(upstream, terms, call).await } else { ask(upstream, terms, call).await }
+    ask_now_or_past(upstream, terms, is_past, upstream.queries().get_article(request)).await
 }
 
 /// From the log, which no position can be ahead of.
@@ -214,6 +289,16 @@ async fn ask_log<T>(
     call: impl Future<Output = Result<tonic::Response<T>, Status>>,
 ) -> Result<T, QueryError> {
     answer_of(terms, call).await.map_err(|status| refused(upstream, &status))
+}
+
+/// Asks for what is, or for what was, which is in the log alone.
+async fn ask_now_or_past<T>(
+    upstream: &Upstream,
+    terms: Terms,
+    is_past: bool,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, QueryError> {
+    if is_past { ask_log(upstream, terms, call).await } else { ask(upstream, terms, call).await }
 }
 
 async fn answer_of<T>(

@@ -17,8 +17,9 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use proto::conventions::ParkedView;
+use proto::conventions::{ParkedView, carry};
 use proto::v1::queries_client::QueriesClient;
+use proto::v1::recommendations_client::RecommendationsClient;
 use serde::Deserialize;
 use tokio::time::timeout;
 use tower::util::BoxCloneSyncService;
@@ -144,11 +145,23 @@ impl Upstream {
 
     /// The same service, spoken to in gRPC.
     pub(crate) fn queries(&self) -> QueriesClient<GrpcTransport> {
+        QueriesClient::new(self.grpc()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// The same, about what was read.
+    pub(crate) fn recommendations(&self) -> RecommendationsClient<GrpcTransport> {
+        RecommendationsClient::new(self.grpc())
+    }
+
+    fn grpc(&self) -> GrpcTransport {
         let service = ServiceBuilder::new()
-            .map_request(|request: Request<tonic::body::Body>| request.map(Body::new))
+            .map_request(|request: Request<tonic::body::Body>| {
+                let mut request = request.map(Body::new);
+                carry(request.headers_mut());
+                request
+            })
             .service(self.service.clone());
-        QueriesClient::new(BoxCloneSyncService::new(service))
-            .max_decoding_message_size(LARGEST_ANSWER)
+        BoxCloneSyncService::new(service)
     }
 
     /// What its `/health/ready` says.

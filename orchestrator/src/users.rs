@@ -9,21 +9,21 @@ use proto::Problem;
 use proto::conventions::Address;
 use proto::token::Principal;
 
-use crate::Orchestrator;
+use crate::Door;
 use crate::articles::versioned;
 use crate::list::ListParameters;
 use crate::private::private;
 use crate::queries::{ANSWER_DEADLINE, Terms};
 
 pub(crate) async fn get(
-    State(portal): State<Orchestrator>,
+    State(portal): State<Door>,
     Address(id): Address<String>,
     headers: HeaderMap,
 ) -> Response {
     private(one(&portal, &id, &headers).await)
 }
 
-async fn one(portal: &Orchestrator, id: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn one(portal: &Door, id: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let terms = Terms::of(headers, ANSWER_DEADLINE)?;
     let principal = portal.identity.require(headers).await?;
     if !may_see(&principal, id) {
@@ -39,23 +39,15 @@ fn may_see(principal: &Principal, id: &str) -> bool {
     principal.has(Role::Admin) || id.parse() == Ok(principal.user_id.0)
 }
 
-pub(crate) async fn list(
-    State(portal): State<Orchestrator>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn list(State(portal): State<Door>, uri: Uri, headers: HeaderMap) -> Response {
     private(all(&portal, &uri, &headers).await)
 }
 
-async fn all(portal: &Orchestrator, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn all(portal: &Door, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
     let terms = Terms::of(headers, ANSWER_DEADLINE)?;
-    let principal = portal.identity.require(headers).await?;
-    if !principal.has(Role::Admin) {
-        let problem = Problem::forbidden("this is for admins");
-        return Err(problem.refusing("not allowed", Some(principal.user_id)));
-    }
+    portal.identity.require_admin(headers).await?;
     let parameters = ListParameters::read(uri)?.only_paging()?;
     let users = portal.queries.users(parameters.users()?, terms).await?;
-    let page = parameters.page(users.items, |user| (&user.created_at, &user.id));
+    let page = parameters.page(users.items, |user| (None, &user.created_at, &user.id));
     Ok(Json(page).into_response())
 }

@@ -11,6 +11,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use events::{Role, Timestamp, UserId};
+use futures::StreamExt;
 use orchestrator::{Orchestrator, query_routes};
 use proto::token::{ACCESS_TOKEN_LIFETIME, Claims, Principal, SigningKey};
 use serde_json::Value;
@@ -96,11 +97,12 @@ async fn a_draft_is_there_for_the_newsroom_only_and_nobody_keeps_it() {
 #[tokio::test]
 async fn what_is_public_is_answered_without_a_look_at_the_token() {
     let door = Door::new();
-    for path in [&format!("/v1/news/sports/{PUBLISHED}"), "/v1/news", "/v1/home"] {
+    for path in [&format!("/v1/news/sports/{PUBLISHED}"), "/v1/news"] {
         let answer = door.get(path, Some("nonsense")).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         assert_eq!(answer.header("cache-control"), "no-cache", "{path}");
     }
+    assert_eq!(door.get("/v1/home", Some("nonsense")).await.status, StatusCode::OK);
     let article = door.get(&format!("/v1/news/sports/{PUBLISHED}"), None).await.body;
     let article = article.as_object().expect("an object");
     assert!(article.contains_key("byline") && !article.contains_key("publish_at"), "{article:?}");
@@ -235,12 +237,75 @@ async fn the_command_stack_is_told_from_where_a_request_came() {
     assert_eq!(forwarded_for(Some("192.0.2.1"), peer).await, "192.0.2.1, 192.0.2.2");
 }
 
+/// The first bytes of an answer that has no end.
+async fn first_of(door: &Door, path: &str, header: (&str, &str), length: usize) -> String {
+    let request = Request::get(path).header(header.0, header.1).body(Body::empty()).unwrap();
+    let answer = door.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let (mut body, mut text) = (answer.into_body().into_data_stream(), String::new());
+    while text.len() < length {
+        text += std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap();
+    }
+    text
+}
+
+#[tokio::test]
+async fn who_listens_gets_what_was_missed_and_only_of_the_category_that_was_asked_for() {
+    let door = Door::new();
+    // From the log: memory begins at 10.
+    let past = first_of(&door, "/v1/live", ("last-event-id", "5"), 100).await;
+    assert!(past.starts_with("id: 6\nevent: article_published\ndata: {\"position\":6,"), "{past}");
+    let recent = first_of(&door, "/v1/live?category=politics&after=10", ("x", "y"), 50).await;
+    assert!(recent.starts_with("id: 12\n") && recent.ends_with("\n\n"), "{recent}");
+    for (path, last, status) in
+        [("/v1/live?category=unknown", "", 404), ("/v1/live", "x", 400), ("/v1/live?a=b", "", 422)]
+    {
+        let request = Request::get(path).header("last-event-id", last).body(Body::empty()).unwrap();
+        let answer = door.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), status, "{path} {last}");
+    }
+}
+
+#[tokio::test]
+async fn the_front_page_is_one_page_for_all_until_something_changes() {
+    let door = Door::new();
+    let page = door.get("/v1/home", None).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.header("cache-control").starts_with("public, max-age="), "{:?}", page.headers);
+    assert!(page.header("vary").contains("authorization"));
+    let tag = page.header("etag").to_owned();
+    assert_eq!(door.get("/v1/home", None).await.header("etag"), tag);
+    let conditional = |encoding: &str| {
+        let request = Request::get("/v1/home").header("if-none-match", &tag);
+        request.header("accept-encoding", encoding).body(Body::empty()).unwrap()
+    };
+    let known = door.router.clone().oneshot(conditional("identity")).await.unwrap();
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(known.headers()["etag"], tag);
+    let smaller = door.router.clone().oneshot(conditional("gzip, br;q=0")).await.unwrap();
+    assert_eq!(smaller.status(), StatusCode::OK, "another form has another tag");
+    assert_eq!(smaller.headers()["content-encoding"], "gzip");
+    let reader = door.token(1, &[Role::Reader]);
+    let own = door.get("/v1/home", Some(&reader)).await;
+    assert_eq!(own.header("cache-control"), "private, no-store");
+    assert_eq!(own.body["for_you"][0]["reason"], "new", "{}", own.body);
+    let past = door.get("/v1/home?as_of=2026-11-21T07:00:00Z", None).await;
+    assert_eq!(past.body["sections"][0]["articles"][0]["id"], MOVED);
+    for wrong in ["?limit=0", "?limit=101", "?as_of=yesterday", "?tag=a", "?limit=x"] {
+        let answer = door.get(&format!("/v1/home{wrong}"), None).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+}
+
 #[tokio::test]
 async fn every_address_in_the_table_is_answered() {
     let door = Door::new();
     for route in query_routes() {
         let path = route.replace("{category}", "sports").replace("{id}", PUBLISHED);
-        let answer = door.get(&path, None).await;
-        assert!(answer.status != StatusCode::NOT_FOUND, "{path}");
+        let path = path.replace("{name}", "sports.atom").replace("{file}", "start.js");
+        let request = Request::get(&path).body(Body::empty()).unwrap();
+        let answer = door.router.clone().oneshot(request).await.unwrap();
+        assert!(answer.status() != StatusCode::NOT_FOUND, "{path}");
     }
 }

@@ -7,8 +7,11 @@
 //! answered otherwise counts as wrong. Prints the number of samples, of wrong answers, and p50, p99
 //! and p99.9 in milliseconds.
 
+mod percentiles;
+
 use std::time::{Duration, Instant};
 
+use percentiles::percentile;
 use reqwest::Client;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -32,13 +35,10 @@ async fn main() -> Result<(), Error> {
     let samples = under_way.join_all().await;
     // The first second is for connections and caches.
     let after_warm_up = usize::try_from(rate)?.min(samples.len());
-    let mut good: Vec<_> =
-        samples.iter().skip(after_warm_up).filter_map(|sample| sample.as_ref().ok()).collect();
+    let good = samples.iter().skip(after_warm_up).filter_map(|sample| sample.as_ref().ok());
+    let mut good: Vec<_> = good.copied().collect();
     good.sort_unstable();
-    let at = |per_mille: usize| {
-        let index = (good.len() * per_mille / 1000).min(good.len().saturating_sub(1));
-        good.get(index).map_or(f64::NAN, |sample| sample.as_secs_f64() * 1_000.0)
-    };
+    let at = |per_mille| percentile(&good, per_mille);
     let wrong = samples.iter().filter(|sample| sample.is_err()).count();
     println!("{} {wrong} {:.1} {:.1} {:.1}", good.len(), at(500), at(990), at(999));
     if let Some(Err(error)) = samples.iter().find(|sample| sample.is_err()) {

@@ -1,10 +1,12 @@
 //! The `portal` binary: reads the settings, wires adapters to ports, and runs what was asked for.
 //! No business rule lives here.
 
+mod openapi;
 mod progress;
 mod serve;
 mod services;
 mod settings;
+mod telemetry;
 mod tls;
 mod tools;
 mod wiring;
@@ -28,11 +30,11 @@ async fn main() -> ExitCode {
     };
     let settings = cli.settings.check();
     match settings.and_then(|()| log_to_stderr(&cli.settings)) {
-        Ok(()) => {}
+        Ok(()) => proto::conventions::log_panics(),
         Err(error) => return fail(&error),
     }
     warn_of_passwords_in_ps();
-    match run(cli).await {
+    match run_traced(cli).await {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
@@ -78,6 +80,31 @@ fn log_to_stderr(settings: &Settings) -> Result<()> {
         subscriber.json().init();
     }
     Ok(())
+}
+
+/// What a service is called in traces; a tool makes none.
+fn service_name(command: Option<&Task>) -> Option<&'static str> {
+    match command {
+        None => Some("portal"),
+        Some(Task::CommandStack) => Some("command-stack"),
+        Some(Task::QueryStack) => Some("query-stack"),
+        Some(Task::Orchestrator) => Some("orchestrator"),
+        Some(Task::Relay) => Some("relay"),
+        Some(_) => None,
+    }
+}
+
+async fn run_traced(cli: Cli) -> Result<ExitCode> {
+    let settings = &cli.settings;
+    let traces = match service_name(cli.command.as_ref()) {
+        Some(name) => telemetry::start(settings, name)?,
+        None => None,
+    };
+    let ended = run(cli).await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
+    ended
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {

@@ -46,11 +46,12 @@ pub(crate) fn shutdown_on_signal() -> Result<CancellationToken> {
 }
 
 /// Answers on an address until the token is cancelled, then finishes what it has accepted.
-/// `guide` is printed once it answers, after the line that says where.
+/// What it answers with is made when it is known where it is reached; `guide` is printed once it
+/// answers, after the line that says where.
 pub(crate) async fn serve(
     settings: &Settings,
     scheme: &str,
-    router: Router,
+    router: impl FnOnce(&str) -> Result<Router>,
     shutdown: CancellationToken,
     guide: impl FnOnce(&str) -> String,
 ) -> Result<()> {
@@ -61,6 +62,7 @@ pub(crate) async fn serve(
     let mut listener = listener.with_context(|| format!("--listen {listen} is not possible"))?;
     let with_tls = if tls.is_some() { "s" } else { "" };
     let url = format!("{scheme}{with_tls}://{}", listener.local_addr()?);
+    let router = router(&url)?;
     println!("listening on {url}{}", guide(&url));
     let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
     let admission = Admission::default();

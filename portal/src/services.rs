@@ -4,27 +4,35 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
 use axum::routing::get;
 use command_stack::agenda::Agenda;
 use command_stack::clock::Clock;
-use command_stack::http::Commands;
+use command_stack::http::{Commands, Webhooks};
 use command_stack::relay::Relay;
+use command_stack::webhooks::Deliveries;
+use events::readings::ReadingSender;
 use events::{Chain, Partition};
 use orchestrator::Orchestrator;
 use orchestrator::upstream::{Protocol, Trust, Upstream};
 use proto::conventions::{self, Need, liveness, readiness};
 use proto::metrics::exposition;
-use query_stack::{Figures, Projector, Queries, views};
+use query_stack::{Figures, Forgetting, Projector, Queries, Recorder, views};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::openapi;
 use crate::serve::{serve, shutdown_on_signal};
 use crate::settings::{QueryUrl, Settings};
 use crate::tls;
-use crate::wiring::{self, Bus, Log};
+use crate::wiring::{self, Bus, Log, Stores};
+
+/// How long readings that were noted last may take to get to the bus at the end.
+const LAST_READINGS: Duration = Duration::from_secs(1);
 
 /// Everything in one process.
 pub(crate) async fn portal(settings: Settings) -> Result<()> {
@@ -32,21 +40,27 @@ pub(crate) async fn portal(settings: Settings) -> Result<()> {
     let shutdown = shutdown_on_signal()?;
     wiring::migrate(&settings).await?;
     let log = wiring::event_log(&settings).await?;
-    let store = wiring::view_store(&settings).await?;
+    let stores = wiring::stores(&settings).await?;
     let bus = wiring::bus(&settings);
 
     let background = Background::default();
     background.relay(&settings, &log, &bus);
     background.agenda(&log);
-    background.projectors(&settings, &log, &bus, &store);
-    let queries = Queries::new(store, log.events.clone(), log.keyring(), &settings.categories);
+    background.webhooks(&settings, &log);
+    background.projectors(&settings, &log, &bus, &stores);
+    let queries = queries(&settings, &log, stores);
     let queries = Upstream::in_process("query-stack", queries.router(bus.subscriber));
     let commands = Upstream::in_process("command-stack", commands(&settings, log)?.router());
     let queries = settings.categories.iter().map(|category| (category.clone(), queries.clone()));
-    let router = Orchestrator::new(commands, queries.collect()).router();
+    let door = Orchestrator::new(commands, queries.collect())
+        .with_listeners(listeners(&settings))
+        .with_rate_limits(settings.rate_limits())
+        .with_document(openapi::document);
+    let door = background.readings(door, bus.reading_sender);
+    let router = |url: &str| Ok(door.with_site(settings.site.at(url)?).router());
     let guide = |url: &str| {
         format!(
-            "\n\n  the home page      {url}/v1/home\n  health             \
+            "\n\n  the home page      {url}/v1/home\n  to try it on       {url}/docs\n  health             \
              {url}/health/ready\n  the data           {}\n  an editor's token  \
              {} token --role editor{}\n\n\
              Everybody may read; who writes needs a token. README.md has a first walk with curl; \
@@ -86,21 +100,24 @@ fn lock_data_dir(settings: &Settings) -> Result<std::fs::File> {
     Ok(file)
 }
 
-/// Commands over HTTP, and what is due.
+/// Commands over HTTP, what is due, and who is called.
 pub(crate) async fn command_stack(settings: Settings) -> Result<()> {
     let shutdown = shutdown_on_signal()?;
     let log = wiring::event_log(&settings).await?;
     let background = Background::default();
     background.agenda(&log);
+    background.webhooks(&settings, &log);
     let router = commands(&settings, log)?.router();
-    serve(&settings, "http", router, shutdown, |_| String::new()).await?;
+    serve(&settings, "http", |_| Ok(router), shutdown, |_| String::new()).await?;
     background.stop().await;
     Ok(())
 }
 
 fn commands(settings: &Settings, log: Log) -> Result<Commands> {
     let keys = wiring::signing_keys(settings)?;
-    Ok(Commands::new(log.events, log.accounts, keys, &settings.categories))
+    let webhooks = Webhooks { store: log.webhooks, terms: settings.webhooks.terms() };
+    let commands = Commands::new(log.events, log.accounts, keys, &settings.categories);
+    Ok(commands.with_webhooks(webhooks))
 }
 
 /// Queries over gRPC, and the projectors that keep their views.
@@ -108,15 +125,18 @@ pub(crate) async fn query_stack(settings: Settings) -> Result<()> {
     let bus = wiring::bus_between_processes(&settings)?;
     let shutdown = shutdown_on_signal()?;
     let log = wiring::event_log(&settings).await?;
-    let store = wiring::view_store(&settings).await?;
+    let stores = wiring::stores(&settings).await?;
     let background = Background::default();
-    background.projectors(&settings, &log, &bus, &store);
-    let keyring = log.keyring();
-    let queries = Queries::new(store, log.events, keyring, &settings.categories);
-    let router = queries.router(bus.subscriber);
-    serve(&settings, "grpc", router, shutdown, |_| String::new()).await?;
+    background.projectors(&settings, &log, &bus, &stores);
+    let router = queries(&settings, &log, stores).router(bus.subscriber);
+    serve(&settings, "grpc", |_| Ok(router), shutdown, |_| String::new()).await?;
     background.stop().await;
     Ok(())
+}
+
+fn queries(settings: &Settings, log: &Log, stores: Stores) -> Queries {
+    let Stores { views, readings } = stores;
+    Queries::new(views, readings, log.events.clone(), log.keyring(), &settings.categories)
 }
 
 /// The relay, with an address for its health.
@@ -135,7 +155,7 @@ pub(crate) async fn relay(settings: Settings) -> Result<()> {
         .route("/health/ready", ready)
         .route("/metrics", get(exposition));
     let router = conventions::follow(router);
-    serve(&settings, "http", router, shutdown, |_| String::new()).await?;
+    serve(&settings, "http", |_| Ok(router), shutdown, |_| String::new()).await?;
     background.stop().await;
     Ok(())
 }
@@ -149,8 +169,24 @@ pub(crate) async fn orchestrator(settings: Settings) -> Result<()> {
     let commands = commands.map_err(|error| anyhow!("--command-url: {error}"))?;
     let queries = query_upstreams(&settings, &trust)?;
     let shutdown = shutdown_on_signal()?;
-    let router = Orchestrator::new(commands, queries).router();
-    serve(&settings, "http", router, shutdown, |_| String::new()).await
+    let mut door = Orchestrator::new(commands, queries)
+        .with_listeners(listeners(&settings))
+        .with_rate_limits(settings.rate_limits())
+        .with_document(openapi::document);
+    let background = Background::default();
+    match wiring::reading_sender(&settings) {
+        Some(bus) => door = background.readings(door, bus),
+        None => tracing::info!("what is read is not recorded: that needs --bus amqp://…"),
+    }
+    let router = |url: &str| Ok(door.with_site(settings.site.at(url)?).router());
+    serve(&settings, "http", router, shutdown, |_| String::new()).await?;
+    background.stop().await;
+    Ok(())
+}
+
+/// Who listens keeps a connection: half of them are for the others.
+fn listeners(settings: &Settings) -> usize {
+    usize::from(settings.max_connections.get()).div_ceil(2)
 }
 
 fn query_upstreams(
@@ -221,7 +257,7 @@ struct Background {
 impl Background {
     fn relay(&self, settings: &Settings, log: &Log, bus: &Bus) {
         let news = settings.categories.iter().cloned().map(Partition::News);
-        let partitions = news.chain([Partition::Users]).collect();
+        let partitions = news.chain([Partition::Users, Partition::Front]).collect();
         let relay = Relay::new(log.events.clone(), bus.publisher.clone(), partitions);
         self.tasks.spawn(relay.run(self.shutdown.clone()));
     }
@@ -231,21 +267,44 @@ impl Background {
         self.tasks.spawn(agenda.run(self.shutdown.clone()));
     }
 
-    fn projectors(
-        &self,
-        settings: &Settings,
-        log: &Log,
-        bus: &Bus,
-        store: &Arc<dyn query_stack::view_store::ViewStore>,
-    ) {
+    fn webhooks(&self, settings: &Settings, log: &Log) {
+        let (events, store) = (log.events.clone(), log.webhooks.clone());
+        let deliveries = Deliveries::new(events, store, settings.webhooks.terms(), Clock::system());
+        self.tasks.spawn(deliveries.run(self.shutdown.clone()));
+    }
+
+    fn projectors(&self, settings: &Settings, log: &Log, bus: &Bus, stores: &Stores) {
         for view in views(&settings.categories) {
-            let (store, log) = (store.clone(), log.events.clone());
+            let (store, log) = (stores.views.clone(), log.events.clone());
             let projector = Projector::new(view, store, log, bus.subscriber.clone());
             self.tasks.spawn(projector.run(self.shutdown.clone()));
         }
-        let (store, log) = (store.clone(), log.events.clone());
-        let figures = Figures { log, store, views: views(&settings.categories) };
+        let (store, events) = (stores.views.clone(), log.events.clone());
+        let figures = Figures { log: events, store, views: views(&settings.categories) };
         self.tasks.spawn(figures.run(self.shutdown.clone()));
+        let store = stores.readings.clone();
+        let recorder = Recorder { bus: bus.reading_subscriber.clone(), store: store.clone() };
+        self.tasks.spawn(recorder.run(self.shutdown.clone()));
+        let forgetting = Forgetting { log: log.events.clone(), store };
+        self.tasks.spawn(forgetting.run(self.shutdown.clone()));
+    }
+
+    /// The door with what sends readings, which ends by itself when the door is gone; or soon after,
+    /// if the bus is away.
+    fn readings(&self, door: Orchestrator, bus: Arc<dyn ReadingSender>) -> Orchestrator {
+        let (door, sending) = door.with_readings(bus);
+        let shutdown = self.shutdown.clone();
+        let cut_off = async move {
+            shutdown.cancelled().await;
+            sleep(LAST_READINGS).await;
+        };
+        self.tasks.spawn(async {
+            tokio::select! {
+                () = sending => {}
+                () = cut_off => {}
+            }
+        });
+        door
     }
 
     /// After the server, so that readers who wait for a position are not left waiting.

@@ -1,17 +1,23 @@
 //! Every setting: a flag and an environment variable each. `portal --help` is the reference.
 
 mod addresses;
+mod site;
+mod webhooks;
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use events::{Category, Position, Role, Timestamp};
+use orchestrator::RateLimits;
 use query_stack::Until;
 use uuid::Uuid;
 
 use self::addresses::Addresses;
+use self::site::SiteSettings;
+use self::webhooks::Webhooks;
+use crate::telemetry::Telemetry;
 use crate::tls::Tls;
 
 /// An event-sourced news portal. Without a command: everything in one process, on embedded stores.
@@ -41,6 +47,12 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) tls: Tls,
 
+    #[command(flatten)]
+    pub(crate) site: SiteSettings,
+
+    #[command(flatten)]
+    pub(crate) webhooks: Webhooks,
+
     /// Connections that are served at the same time; more wait until one ends
     #[arg(
         long,
@@ -50,6 +62,30 @@ pub(crate) struct Settings {
         default_value = "768"
     )]
     pub(crate) max_connections: NonZeroU16,
+
+    /// Requests a minute of one address that is not signed in; 0: any number
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_CLIENT_RATE_LIMIT",
+        value_name = "NUMBER",
+        default_value = "6000"
+    )]
+    pub(crate) client_rate_limit: u32,
+
+    /// Requests a minute of one user; 0: any number
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_USER_RATE_LIMIT",
+        value_name = "NUMBER",
+        default_value = "6000"
+    )]
+    pub(crate) user_rate_limit: u32,
+
+    /// Proxies before the public door that add to X-Forwarded-For whom they have a request from
+    #[arg(long, global = true, env = "PORTAL_PROXIES", value_name = "NUMBER", default_value = "0")]
+    pub(crate) proxies: u8,
 
     /// The categories of news, separated by commas
     #[arg(
@@ -78,9 +114,17 @@ pub(crate) struct Settings {
     /// What is logged: a level, or directives such as info,command_stack=debug
     #[arg(long, global = true, env = "PORTAL_LOG", default_value = "info")]
     pub(crate) log: String,
+
+    #[command(flatten)]
+    pub(crate) telemetry: Telemetry,
 }
 
 impl Settings {
+    pub(crate) fn rate_limits(&self) -> RateLimits {
+        let [client, user] = [self.client_rate_limit, self.user_rate_limit].map(NonZeroU32::new);
+        RateLimits { client, user, proxies: self.proxies.into() }
+    }
+
     /// What no single setting can see to.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let twice = |(at, category): (usize, &Category)| {
@@ -139,7 +183,11 @@ pub(crate) enum Task {
     /// by itself when that version runs.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
-    /// Takes in articles, one JSON object a line; safe to run again
+    /// Takes in articles: JSON, an export of WordPress, RSS or Atom; safe to run again
+    ///
+    /// What the file is, its content says. What is no article (a page, an attachment) is skipped,
+    /// what cannot be taken is refused, each with its reason, and the rest goes in; exit 1 if
+    /// anything was refused. docs/import.md has the rules.
     Import(Import),
     /// Creates the tables of the event log, or brings them up to date
     Migrate,
@@ -156,7 +204,8 @@ pub(crate) enum Task {
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// Only this view, such as articles_sports or articles
+    /// Only this view, such as articles_sports or articles; or recommendations, which are made again
+    /// from the readings of the last 90 days
     #[arg(long)]
     pub(crate) view: Option<String>,
 
@@ -268,10 +317,26 @@ pub(crate) struct Retry {
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// A file of JSON objects, one a line, with title, content, category and, so that a second run
-    /// knows them again, source_id
-    #[arg(value_name = "FILE.jsonl")]
+    /// JSON objects, one a line, with title, content, category and, so that a second run knows them
+    /// again, source_id; or WordPress WXR 1.0 to 1.2, RSS 2.0 or Atom
+    #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+
+    /// What a category of the file is here, such as "Local news=politics"; may be given more than
+    /// once
+    #[arg(long, value_parser = parse_mapping, value_name = "NAME=CATEGORY")]
+    pub(crate) map: Vec<(String, Category)>,
+
+    /// Where articles go of which no category is one of --categories or mapped [default: they are
+    /// refused]
+    #[arg(long)]
+    pub(crate) category: Option<Category>,
+}
+
+fn parse_mapping(text: &str) -> Result<(String, Category), String> {
+    let (name, category) = text.rsplit_once('=').ok_or("NAME=CATEGORY")?;
+    let category = category.parse::<Category>().map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), category))
 }
 
 #[derive(Debug, Args)]

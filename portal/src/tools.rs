@@ -20,7 +20,7 @@ fn select(categories: &[Category], view: Option<&str>, category: Option<&Categor
     selected.retain(|candidate| {
         let of_category = match &candidate.partition {
             Partition::News(of) => category.is_none_or(|category| category == of),
-            Partition::Users => category.is_none(),
+            Partition::Users | Partition::Front => category.is_none(),
         };
         let has_name =
             |name| candidate.projection.as_str() == name || candidate.to_string() == name;
@@ -45,6 +45,7 @@ mod tests {
         assert_eq!(names(Some("articles_sports"), None), ["articles_sports"]);
         assert_eq!(names(Some("desk"), Some(&categories[1])), ["desk_sports"]);
         assert_eq!(names(Some("users"), None), ["users"]);
+        assert_eq!(names(Some("front"), None), ["front"]);
         assert!(names(Some("articles_famous"), Some(&categories[1])).is_empty());
         assert!(names(Some("weather"), None).is_empty());
     }

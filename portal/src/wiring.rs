@@ -9,11 +9,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use command_stack::accounts::{AccountStore, PostgresAccounts, SqliteAccounts};
 use command_stack::event_log::{EventLog, EventLogUrl, PostgresEventLog, SqliteEventLog};
 use command_stack::signing_keys::SigningKeys;
+use command_stack::webhooks::{PostgresWebhooks, SqliteWebhooks, WebhookStore};
 use events::bus::in_process::InProcessBus;
 use events::bus::rabbitmq::RabbitMq;
 use events::bus::{BusUrl, EventPublisher, EventSubscriber};
 use events::personal::{KeyReader, Keyring};
+use events::readings::{ReadingSender, ReadingSubscriber};
 use events::{Chain, LogError, ServerUrl};
+use proto::metrics::watch_pool;
+use query_stack::reading_store::ReadingStore;
 use query_stack::view_store::{MongoViewStore, SqliteViewStore, ViewStore, ViewStoreUrl};
 
 use crate::settings::Settings;
@@ -22,6 +26,7 @@ use crate::settings::Settings;
 pub(crate) struct Log {
     pub(crate) events: Arc<dyn EventLog>,
     pub(crate) accounts: Arc<dyn AccountStore>,
+    pub(crate) webhooks: Arc<dyn WebhookStore>,
 }
 
 impl Log {
@@ -31,10 +36,39 @@ impl Log {
     }
 }
 
-/// Both ends of the bus.
+/// Both ends of the bus, for events and for readings.
 pub(crate) struct Bus {
     pub(crate) publisher: Arc<dyn EventPublisher>,
     pub(crate) subscriber: Arc<dyn EventSubscriber>,
+    pub(crate) reading_sender: Arc<dyn ReadingSender>,
+    pub(crate) reading_subscriber: Arc<dyn ReadingSubscriber>,
+}
+
+impl Bus {
+    fn of<B>(bus: B) -> Self
+    where
+        B: EventPublisher + EventSubscriber + ReadingSender + ReadingSubscriber + Clone + 'static,
+    {
+        Self {
+            publisher: Arc::new(bus.clone()),
+            subscriber: Arc::new(bus.clone()),
+            reading_sender: Arc::new(bus.clone()),
+            reading_subscriber: Arc::new(bus),
+        }
+    }
+}
+
+/// What is kept in the view store.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) views: Arc<dyn ViewStore>,
+    pub(crate) readings: Arc<dyn ReadingStore>,
+}
+
+impl Stores {
+    fn of<S: ViewStore + ReadingStore + Clone + 'static>(store: S) -> Self {
+        Self { views: Arc::new(store.clone()), readings: Arc::new(store) }
+    }
 }
 
 /// The address of the event log, with its default.
@@ -53,7 +87,8 @@ pub(crate) async fn event_log(settings: &Settings) -> Result<Log> {
             let log =
                 log.map_err(|error| anyhow!("the event log {path} cannot be opened: {error}"))?;
             let accounts = Arc::new(SqliteAccounts(log.pool().clone()));
-            Ok(Log { events: Arc::new(log), accounts })
+            let webhooks = Arc::new(SqliteWebhooks(log.pool().clone()));
+            Ok(Log { events: Arc::new(log), accounts, webhooks })
         }
         EventLogUrl::Postgres(url) => {
             let log = postgres(&url)?;
@@ -68,7 +103,8 @@ pub(crate) async fn event_log(settings: &Settings) -> Result<Log> {
                 Err(LogError::Corrupt(error)) => bail!("the event log cannot be used: {error}"),
             }
             let accounts = Arc::new(PostgresAccounts(log.pool().clone()));
-            Ok(Log { events: Arc::new(log), accounts })
+            let webhooks = Arc::new(PostgresWebhooks(log.pool().clone()));
+            Ok(Log { events: Arc::new(log), accounts, webhooks })
         }
     }
 }
@@ -84,7 +120,11 @@ pub(crate) async fn existing_event_log(settings: &Settings) -> Result<Arc<dyn Ev
 }
 
 fn postgres(url: &ServerUrl) -> Result<PostgresEventLog> {
-    PostgresEventLog::at(url.with_password()).map_err(|error| anyhow!("--event-log: {error}"))
+    let log = PostgresEventLog::at(url.with_password());
+    let log = log.map_err(|error| anyhow!("--event-log: {error}"))?;
+    let pool = log.pool().clone();
+    watch_pool("event-log", move || (pool.size() as usize, pool.num_idle()));
+    Ok(log)
 }
 
 /// Brings the tables of the event log up to date.
@@ -99,8 +139,13 @@ pub(crate) async fn migrate(settings: &Settings) -> Result<()> {
     }
 }
 
-/// The view store. It may be down.
+/// The view store, for who only needs the views.
 pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>> {
+    Ok(stores(settings).await?.views)
+}
+
+/// The view store. It may be down.
+pub(crate) async fn stores(settings: &Settings) -> Result<Stores> {
     let file = || settings.data_dir.join("views.db").to_string_lossy().into_owned();
     let url =
         settings.addresses.view_store().cloned().unwrap_or_else(|| ViewStoreUrl::Sqlite(file()));
@@ -109,11 +154,11 @@ pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>
             make_data_dir(settings)?;
             let store = SqliteViewStore::at(&path).await;
             let wrong = |error| anyhow!("the view store {path} cannot be opened: {error}");
-            Arc::new(store.map_err(wrong)?)
+            Stores::of(store.map_err(wrong)?)
         }
         ViewStoreUrl::Mongo(url) => {
             let store = MongoViewStore::at(url.with_password()).await;
-            Arc::new(store.map_err(|error| anyhow!("--view-store: {error}"))?)
+            Stores::of(store.map_err(|error| anyhow!("--view-store: {error}"))?)
         }
     })
 }
@@ -121,15 +166,15 @@ pub(crate) async fn view_store(settings: &Settings) -> Result<Arc<dyn ViewStore>
 /// The bus. It may be down.
 pub(crate) fn bus(settings: &Settings) -> Bus {
     match settings.addresses.bus() {
-        BusUrl::InProcess => {
-            let bus = InProcessBus::default();
-            Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
-        }
-        BusUrl::Amqp(url) => {
-            let bus = RabbitMq::at(url.with_password());
-            Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
-        }
+        BusUrl::InProcess => Bus::of(InProcessBus::default()),
+        BusUrl::Amqp(url) => Bus::of(RabbitMq::at(url.with_password())),
     }
+}
+
+/// What carries readings from a door that is a process of its own, if anything does.
+pub(crate) fn reading_sender(settings: &Settings) -> Option<Arc<dyn ReadingSender>> {
+    let between_processes = *settings.addresses.bus() != BusUrl::InProcess;
+    between_processes.then(|| bus(settings).reading_sender)
 }
 
 /// The bus of one service among several.

@@ -19,8 +19,10 @@ on_both_wirings! {
     hostile_addresses_get_an_answer
 }
 
-const PARAMETERS: [&str; 8] =
-    ["after", "limit", "tag", "author", "status", "category", "version", "as_of"];
+const PARAMETERS: [&str; 12] = [
+    "after", "limit", "tag", "author", "status", "category", "version", "as_of", "q", "byline",
+    "from", "to",
+];
 
 /// A time and an id, as a cursor holds them, from every corner of what can be written.
 fn place() -> impl Strategy<Value = String> {
@@ -42,8 +44,9 @@ fn place() -> impl Strategy<Value = String> {
         " ",
         "",
     ];
-    (select(times.to_vec()), select(ids.to_vec()), "[ \\PC]{0,3}")
-        .prop_map(|(time, id, between)| format!("{time} {between}{id}"))
+    let relevances = ["", " 1", " 3", " 0", " 4294967296", "  "];
+    (select(times.to_vec()), select(ids.to_vec()), "[ \\PC]{0,3}", select(relevances.to_vec()))
+        .prop_map(|(time, id, between, relevance)| format!("{time} {between}{id}{relevance}"))
 }
 
 fn cursor() -> impl Strategy<Value = String> {
@@ -53,8 +56,19 @@ fn cursor() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What means something to one of the stores, were it not all taken as words.
+fn question() -> impl Strategy<Value = String> {
+    let parts = [
+        "One", "two", "*", "\"", "'", "-", "^", "+", "(", ")", "{", "}", ":", "$", "NEAR(", " OR ",
+        " AND ", " NOT ", "title :", "content:", "\0", "\\", ";--", "ß", "é", "\u{301}", "日本",
+        "/",
+    ];
+    prop::collection::vec(select(parts.to_vec()), 1..8).prop_map(|parts| parts.concat())
+}
+
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
+        2 => question(),
         4 => cursor(),
         1 => place(),
         1 => any::<i64>().prop_map(|number| number.to_string()),
@@ -85,7 +99,11 @@ fn address() -> impl Strategy<Value = String> {
         "/v1/news/sports/01940000-0000-7000-8000-000000000002/history",
     ];
     let parameter = prop_oneof![3 => Just("after"), 2 => select(PARAMETERS.to_vec())];
-    let query = prop::collection::vec((parameter, value()), 1..3);
+    let pair = prop_oneof![
+        3 => (parameter, value()),
+        1 => (Just("q"), question()),
+    ];
+    let query = prop::collection::vec(pair, 1..3);
     (select(paths.to_vec()), query).prop_map(|(path, query)| {
         let query: Vec<_> =
             query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();

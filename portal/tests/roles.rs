@@ -11,7 +11,7 @@ use serde_json::json;
 use serde_yaml_ng::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use support::stores::{fresh_stores, required};
-use support::{Environment, Portal, Wiring};
+use support::{Environment, Portal, Wiring, eventually};
 
 const USERS: [(&str, &str); 4] = [
     ("command-stack", "command-stack"),
@@ -84,6 +84,18 @@ async fn every_service_does_its_work_with_the_rights_of_its_role() {
     let erased = admin.delete(user.header("location")).await;
     assert_eq!(erased.status, 204, "{}", erased.body);
 
+    // A subscription, and what became of a delivery: nobody is there to take it.
+    let nobody = json!({"url": "https://localhost:9/", "after": 0});
+    let webhook = admin.post("/v1/webhooks", nobody).await;
+    assert_eq!(webhook.status, 201, "{}", webhook.body);
+    let path = webhook.header("location");
+    eventually("a delivery that was tried", async || {
+        let tried = admin.get(&format!("{path}/deliveries")).await.body;
+        tried["items"].get(0).map(drop)
+    })
+    .await;
+    assert_eq!(admin.delete(path).await.status, 204);
+
     portal.verifies().await;
     let log = portal.logged();
     assert!(!log.contains("permission denied"), "{log}");
@@ -115,7 +127,15 @@ async fn no_service_may_do_what_is_not_its_work() {
         "DELETE FROM commands",
         "SELECT * FROM _sqlx_migrations",
     ];
-    let accounts = ["passwords", "email_claims", "refresh_tokens", "sign_in_attempts", "commands"];
+    let accounts = [
+        "passwords",
+        "email_claims",
+        "refresh_tokens",
+        "sign_in_attempts",
+        "commands",
+        "webhooks",
+        "webhook_deliveries",
+    ];
     let accounts = accounts.map(|table| format!("SELECT * FROM {table}"));
     let append = "SELECT * FROM append_events('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', \
                   '{}', '{}', '{}', '{}', '{}', '{}')";

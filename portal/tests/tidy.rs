@@ -62,7 +62,9 @@ fn every_dependency_has_a_licence_that_deny_toml_allows() {
     };
     for package in &metadata().packages {
         let licence = package.license.as_deref().unwrap_or("none");
-        assert!(satisfied(licence), "{} has the licence {licence}", package.name);
+        let exception = format!("crate = \"{}\", allow = [\"{licence}\"]", package.name);
+        let good = satisfied(licence) || deny.contains(&exception);
+        assert!(good, "{} has the licence {licence}", package.name);
     }
 }
 
@@ -161,7 +163,8 @@ fn compose_runs_every_service_on_every_server_in_order() {
                 assert_eq!(condition, Some(expected), "{name} waits for {dependency}");
             }
         }
-        let public = !service["ports"].is_null();
+        let ports = service["ports"].as_sequence().into_iter().flatten();
+        let public = ports.filter_map(Value::as_str).any(|port| !port.starts_with("127.0.0.1:"));
         assert_eq!(public, name == "orchestrator", "only the door is public: {name}");
     }
     assert_eq!(categories.len(), 2, "two query-stacks with different categories: {categories:?}");

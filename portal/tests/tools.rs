@@ -22,6 +22,8 @@ macro_rules! on_both_wirings {
 
 #[path = "tools/events.rs"]
 mod events;
+#[path = "tools/exports.rs"]
+mod exports;
 #[path = "tools/import.rs"]
 mod import;
 #[path = "tools/replay.rs"]

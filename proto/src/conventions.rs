@@ -1,27 +1,30 @@
 //! What holds for every HTTP answer of ours: entity tags, positions, request ids, and problems
 //! also where the framework would answer by itself.
 
-use std::net::SocketAddr;
+mod course;
+
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, FromRequestParts, Path, Request};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
-use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::{Json, Router, middleware};
 use events::{Chain, Dependency, Position, Version};
 use futures::future::join_all;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Duration, timeout};
-use tower_http::catch_panic::CatchPanicLayer;
-use tracing::Instrument;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Problem, Refusal};
+pub use self::course::{answer_at_once, carry, log_panics};
+use self::course::{name_call, name_request};
+use crate::Problem;
 
 /// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -38,6 +41,11 @@ pub const PORTAL_MIN_POSITION: HeaderName = HeaderName::from_static("portal-min-
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Among the extensions of a request: cancelled when the service stops. An answer without an end has
+/// to end then, or it would be cut off.
+#[derive(Debug, Clone, Default)]
+pub struct Ending(pub Arc<CancellationToken>);
 
 /// `"<version>"`, a strong entity tag (RFC 9110, 8.8.3).
 #[must_use]
@@ -139,8 +147,11 @@ pub fn request_id_or_new(headers: &HeaderMap) -> HeaderValue {
         |id: &&HeaderValue| id.len() <= 128 && id.to_str().is_ok_and(|id| !id.is_empty());
     match given.filter(acceptable) {
         Some(id) => id.clone(),
-        None => HeaderValue::from_str(&Uuid::now_v7().to_string())
-            .unwrap_or_else(|_| HeaderValue::from_static("unnamed")),
+        None => {
+            let id = Uuid::now_v7().hyphenated();
+            HeaderValue::from_str(id.encode_lower(&mut Uuid::encode_buffer()))
+                .unwrap_or_else(|_| HeaderValue::from_static("unnamed"))
+        }
     }
 }
 
@@ -172,51 +183,13 @@ pub fn follow(router: Router) -> Router {
             let detail = "the Allow header names the methods of this address";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, kind, title, detail)
         })
-        .layer(CatchPanicLayer::custom(|_panic| Problem::internal().into_response().map(Body::new)))
         .layer(middleware::from_fn(name_request))
 }
 
-async fn name_request(mut request: Request, next: Next) -> Response<Body> {
-    let id = request_id_or_new(request.headers());
-    request.headers_mut().insert(REQUEST_ID, id.clone());
-    let (method, path) = (request.method(), request.uri().path());
-    let span = tracing::info_span!("request", id = id.to_str().ok(), %method, path);
-    let from = Origin::of(&request);
-    let mut response = next.run(request).instrument(span.clone()).await;
-    // Taken out, so that of two services in one process only the one that refused writes it.
-    if let Some(Refusal { why, whose }) = response.extensions_mut().remove() {
-        let whose = whose.map(|user| user.to_string());
-        let (status, from) = (response.status().as_u16(), from.to_string());
-        span.in_scope(|| {
-            tracing::warn!(target: "security", why, whose, from, status, "turned away");
-        });
-    }
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
-}
-
-/// Where a request comes from: as the doors before us say, or the connection.
-struct Origin(Option<HeaderValue>, Option<ConnectInfo<SocketAddr>>);
-
-impl Origin {
-    fn of(request: &Request) -> Self {
-        let forwarded = request.headers().get(FORWARDED_FOR).cloned();
-        Self(forwarded, request.extensions().get().copied())
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self(forwarded, peer) = self;
-        // Anybody can write one, of any length: so the connection is told as well.
-        if let Some(forwarded) = forwarded.as_ref().and_then(|value| value.to_str().ok()) {
-            write!(f, "{} via ", forwarded.get(..200).unwrap_or(forwarded))?;
-        }
-        match peer {
-            Some(ConnectInfo(peer)) => peer.ip().fmt(f),
-            None => f.write_str("this process"),
-        }
-    }
+/// The same for a router of gRPC services, which answers by itself to what it does not know. Calls
+/// that nobody's request has caused have no id.
+pub fn follow_calls(router: Router) -> Router {
+    router.layer(middleware::from_fn(name_call))
 }
 
 /// What a dependency is for the health of a service.
@@ -249,7 +222,7 @@ pub async fn states<'a>(
 }
 
 /// A view that leaves out streams, because of events that it cannot take: for health reports.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ParkedView {
     /// Which view.
     pub view: String,
@@ -259,26 +232,47 @@ pub struct ParkedView {
     pub waiting: u64,
 }
 
-/// `{"status", "dependencies": [{"name", "state"}], "parked": [{"view", "parked", "waiting"}]}`, the
-/// last only if there are any: nobody becomes unready by it, because everything else goes on. 200
+/// How a service is, for who watches it.
+#[derive(Serialize, JsonSchema)]
+pub struct Health<'a> {
+    status: Readiness,
+    dependencies: Vec<DependencyState<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    parked: &'a [ParkedView],
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Readiness {
+    Ready,
+    /// It does less.
+    Degraded,
+    /// It does nothing.
+    Unavailable,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct DependencyState<'a> {
+    name: &'a str,
+    state: &'static str,
+}
+
+/// [`Health`], with what is parked only if there is anything: nobody becomes unready by it, because everything else goes on. 200
 /// `ready`, 200 `degraded` when only useful dependencies are down, 503 `unavailable` when a vital
 /// one is.
 #[must_use]
 pub fn health_report(states: &[(&str, Need, bool)], parked: &[ParkedView]) -> Response<Body> {
     let down = |of: Need| states.iter().any(|(_, need, up)| *need == of && !up);
-    let (status, word) = match (down(Need::Vital), down(Need::Useful)) {
-        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        (false, true) => (StatusCode::OK, "degraded"),
-        (false, false) => (StatusCode::OK, "ready"),
+    let (code, status) = match (down(Need::Vital), down(Need::Useful)) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, Readiness::Unavailable),
+        (false, true) => (StatusCode::OK, Readiness::Degraded),
+        (false, false) => (StatusCode::OK, Readiness::Ready),
     };
     let state = |up: &bool| if *up { "up" } else { "down" };
-    let dependencies: Vec<_> =
-        states.iter().map(|(name, _, up)| json!({"name": name, "state": state(up)})).collect();
-    let mut report = json!({"status": word, "dependencies": dependencies});
-    if !parked.is_empty() {
-        report["parked"] = json!(parked);
-    }
-    (status, Json(report)).into_response()
+    let dependencies = states.iter();
+    let dependencies =
+        dependencies.map(|(name, _, up)| DependencyState { name, state: state(up) }).collect();
+    (code, Json(Health { status, dependencies, parked })).into_response()
 }
 
 /// `/health/live`: the process answers.

@@ -5,11 +5,12 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use events::UserId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What is wrong with one field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// RFC 6901 pointer into the body, or the name of a query parameter.
     pub pointer: String,
@@ -139,8 +140,14 @@ impl Problem {
 
     /// Adds `Retry-After` in seconds.
     #[must_use]
-    pub fn retry_after(mut self, seconds: u32) -> Self {
-        self.headers.push((RETRY_AFTER, seconds.into()));
+    pub fn retry_after(self, seconds: u32) -> Self {
+        self.with_header(RETRY_AFTER, seconds.into())
+    }
+
+    /// Adds a header field.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 }

@@ -19,7 +19,7 @@ pub fn project(
     stamp: Stamp,
 ) -> Result<Option<Document>, BoxError> {
     let DomainEvent::News(event) = event else {
-        return Err("an event of a user in a partition of news".into());
+        return Err("an event of something else in a partition of news".into());
     };
     if !concerns_the_public(&event, before.is_some()) {
         return Ok(before);
@@ -102,6 +102,7 @@ mod tests {
             author_id: None,
             drafted_at: None,
             scheduled_for: None,
+            first_published_at: None,
         })
     }
 

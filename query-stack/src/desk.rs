@@ -16,7 +16,7 @@ pub fn project(
     stamp: Stamp,
 ) -> Result<Option<Document>, BoxError> {
     let DomainEvent::News(event) = event else {
-        return Err("an event of a user in a partition of news".into());
+        return Err("an event of something else in a partition of news".into());
     };
     let before = before.map(|document| serde_json::from_value(document.body)).transpose()?;
     let mut article = Article::evolve(before, event, stamp)?;
@@ -79,6 +79,7 @@ mod tests {
             author_id: None,
             drafted_at: Some(Timestamp::from_millis(1)),
             scheduled_for: None,
+            first_published_at: None,
         })
     }
 

@@ -15,6 +15,9 @@ use crate::view_store::{ParkedCounts, ParkedState, Unavailable, View, ViewStore}
 /// How long a health check waits for what is parked.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Events that a view has not taken are counted up to here.
+const COUNTED: u32 = 100_000;
+
 /// Looks at the views now and then, so that `/metrics` can tell. Each process looks for itself:
 /// which projector works on a view is of no concern.
 pub struct Figures {
@@ -44,6 +47,7 @@ impl Figures {
         let Ok((position, parked)) = seen(&*self.store, view).await else {
             metrics::view_position(&name, None);
             metrics::view_lag(&name, None);
+            metrics::view_lag_events(&name, None);
             return;
         };
         metrics::view_position(&name, Some(position));
@@ -54,7 +58,22 @@ impl Figures {
         ] {
             metrics::view_parked(&name, state.as_str(), count);
         }
-        metrics::view_lag(&name, self.lag(view, position).await.ok());
+        let lag = self.lag(view, position).await.ok();
+        metrics::view_lag(&name, lag);
+        metrics::view_lag_events(&name, self.events_after(view, position, lag).await);
+    }
+
+    /// Counted only for a view that is behind, which few are.
+    async fn events_after(
+        &self,
+        view: &View,
+        position: Position,
+        lag: Option<Duration>,
+    ) -> Option<u64> {
+        if lag? == Duration::ZERO {
+            return Some(0);
+        }
+        self.log.count_after(position, &view.partition, COUNTED).await.ok()
     }
 
     /// How long the oldest event waits that comes after the position.

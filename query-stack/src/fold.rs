@@ -13,7 +13,7 @@ use events::{
 use uuid::Uuid;
 
 use crate::view_store::{Document, Parked, ParkedState, Projection, View};
-use crate::{articles, desk, users};
+use crate::{articles, desk, front, users};
 
 /// The document of an aggregate after an event; `None`: there is none.
 type Project = fn(Option<Document>, DomainEvent, Stamp) -> Result<Option<Document>, BoxError>;
@@ -28,9 +28,10 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn of(view: &View) -> Self {
         let project = match view.projection {
-            Projection::Articles => articles::project,
+            Projection::Articles | Projection::Search => articles::project,
             Projection::Desk => desk::project,
             Projection::Users => users::project,
+            Projection::Front => front::project,
         };
         Self { decode: RecordedEvent::decode, project }
     }
@@ -209,6 +210,7 @@ fn takes_back(event_type: &str) -> bool {
             | "news.article_archived"
             | "news.article_moved_out"
             | "user.erased"
+            | "front.breaking_cleared"
     )
 }
 

@@ -1,8 +1,15 @@
-//! Queries over gRPC. Lists, articles and users are answered from the views alone: PostgreSQL and
-//! RabbitMQ may be down. Only what an article was is asked of the log itself (`crate::history`).
+//! Queries over gRPC. Lists, articles, users and the front page are answered from the views alone:
+//! PostgreSQL and RabbitMQ may be down. Only what an article or the front page was is asked of the
+//! log itself (`crate::history`).
 
 mod articles;
+mod follow;
+mod front;
+mod most_read;
 mod past;
+mod past_section;
+mod recommendations;
+mod section;
 mod users;
 mod waiting;
 
@@ -13,13 +20,17 @@ use axum::Router;
 use axum::routing::get;
 use events::news::Viewer;
 use events::personal::Keyring;
-use events::{Category, Chain, Dependency, EventReader, UserId};
-use proto::conventions::{Need, health_report, liveness, states};
+use events::{Category, Chain, Dependency, EventReader, LogError, UserId};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use proto::conventions::{Need, follow_calls, health_report, liveness, states};
 use proto::metrics::exposition;
 use proto::v1::queries_server::{self, QueriesServer};
+use proto::v1::recommendations_server::RecommendationsServer;
 use proto::v1::{
-    self, ArticleAnswer, ArticlePage, GetArticleRequest, GetHistoryRequest, GetUserRequest,
-    HistoryAnswer, ListArticlesRequest, ListUsersRequest, UserPage,
+    self, ArticleAnswer, ArticlePage, FollowRequest, Front, GetArticleRequest, GetFrontRequest,
+    GetHistoryRequest, GetSectionRequest, GetUserRequest, Happened, HistoryAnswer,
+    ListArticlesRequest, ListUsersRequest, Section, UserPage,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,8 +38,10 @@ use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use self::most_read::Counted;
 use crate::figures::parked_views;
 use crate::projection::views;
+use crate::reading_store::ReadingStore;
 use crate::view_store::{ListPlace, Unavailable, View, ViewStore};
 
 /// Looks into the store at the same time. More would not be answered sooner, and the projectors
@@ -44,45 +57,56 @@ pub const LARGEST_QUESTION: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Queries {
     store: Arc<dyn ViewStore>,
+    readings: Arc<dyn ReadingStore>,
     log: Arc<dyn EventReader>,
     keyring: Keyring,
     /// Turns of those who put a ledger together.
     ledgers: Arc<Semaphore>,
+    /// Turns of those who put together what a section was.
+    pasts: Arc<Semaphore>,
     /// Turns of those who look into the store.
     looks: Arc<Semaphore>,
     /// Places of those who wait for a position.
     waiting: Arc<Semaphore>,
+    /// What is read most.
+    counted: Counted,
     categories: Arc<[Category]>,
 }
 
 impl Queries {
-    /// Queries against this store. The log is asked for what an article was, and where a waiting
+    /// Queries against these stores. The log is asked for what an article was, and where a waiting
     /// reader could be told sooner that there is nothing to wait for. The keyring opens what says
     /// who somebody is, just before it is answered.
     #[must_use]
     pub fn new(
         store: Arc<dyn ViewStore>,
+        readings: Arc<dyn ReadingStore>,
         log: Arc<dyn EventReader>,
         keyring: Keyring,
         categories: &[Category],
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let ledgers = Arc::new(Semaphore::new(cores));
+        let [ledgers, pasts] = [(); 2].map(|()| Arc::new(Semaphore::new(cores)));
         let looks = Arc::new(Semaphore::new(LOOKS));
         let waiting = Arc::new(Semaphore::new(WAITING));
-        Self { store, log, keyring, ledgers, looks, waiting, categories: categories.into() }
+        let categories = categories.into();
+        let counted = Counted::default();
+        Self { store, readings, log, keyring, ledgers, pasts, looks, waiting, counted, categories }
     }
 
-    /// The gRPC service, and the health checks and metrics over plain HTTP on the same port.
+    /// The gRPC services, and the health checks and metrics over plain HTTP on the same port.
     pub fn router(self, bus: Arc<dyn Dependency>) -> Router {
         let asked = self.clone();
         let ready = get(async move || asked.ready(&*bus).await);
-        let server = QueriesServer::new(self).max_decoding_message_size(LARGEST_QUESTION);
-        tonic::service::Routes::new(server)
+        let recommendations = RecommendationsServer::new(self.clone());
+        let queries = QueriesServer::new(self).max_decoding_message_size(LARGEST_QUESTION);
+        let router = tonic::service::Routes::new(queries)
+            .add_service(recommendations.max_decoding_message_size(LARGEST_QUESTION))
             .into_axum_router()
             .route("/health/live", get(liveness))
             .route("/health/ready", ready)
-            .route("/metrics", get(exposition))
+            .route("/metrics", get(exposition));
+        follow_calls(router)
     }
 
     async fn ready(&self, bus: &dyn Dependency) -> axum::response::Response {
@@ -119,6 +143,11 @@ impl Queries {
 fn unavailable(error: Unavailable) -> Status {
     tracing::warn!(error = %Chain(&error), "a query failed");
     Status::unavailable("the view store does not answer")
+}
+
+fn silent_log(error: LogError) -> Status {
+    tracing::warn!(error = %Chain(&error), "the event log does not answer a query");
+    Status::unavailable("the event log does not answer")
 }
 
 fn nothing() -> Status {
@@ -200,6 +229,31 @@ impl queries_server::Queries for Queries {
         request: Request<ListUsersRequest>,
     ) -> Result<Response<UserPage>, Status> {
         self.users(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_section(
+        &self,
+        request: Request<GetSectionRequest>,
+    ) -> Result<Response<Section>, Status> {
+        self.section(request.into_inner()).await.map(Response::new)
+    }
+
+    type FollowStream = BoxStream<'static, Result<Happened, Status>>;
+
+    async fn follow(
+        &self,
+        request: Request<FollowRequest>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        let ending = request.extensions().get().cloned().unwrap_or_default();
+        let happening = self.clone().happening(request.into_inner().after, ending);
+        Ok(Response::new(happening.boxed()))
+    }
+
+    async fn get_front(
+        &self,
+        request: Request<GetFrontRequest>,
+    ) -> Result<Response<Front>, Status> {
+        self.front(request.into_inner()).await.map(Response::new)
     }
 }
 

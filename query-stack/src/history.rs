@@ -108,7 +108,9 @@ impl Ledger {
                 let (stamp, actor) = (recorded.stamp()?, recorded.metadata.actor.clone());
                 Ok(Step { stamp, actor, event })
             }
-            DomainEvent::User(_) => Err("an event of a user in the stream of an article".into()),
+            DomainEvent::User(_) | DomainEvent::Front(_) => {
+                Err("an event of something else in the stream of an article".into())
+            }
         };
         events.iter().map(step).collect::<Result<_, _>>().map(Self)
     }

@@ -35,14 +35,15 @@ impl From<ApplyError> for ProjectError {
     }
 }
 
-/// The views of a portal with these categories: the articles of each, for the public and for the
-/// newsroom, and the users.
+/// The views of a portal with these categories: the articles of each, for the public, for the
+/// newsroom and for who searches, the users and the front page.
 #[must_use]
 pub fn views(categories: &[Category]) -> Vec<View> {
-    let news = categories
-        .iter()
-        .flat_map(|category| [View::articles(category.clone()), View::desk(category.clone())]);
-    news.chain([View::users()]).collect()
+    let of = |category: &Category| {
+        [View::articles, View::desk, View::search].map(|view| view(category.clone()))
+    };
+    let news = categories.iter().flat_map(of);
+    news.chain([View::users(), View::front()]).collect()
 }
 
 impl View {
@@ -58,10 +59,22 @@ impl View {
         Self { projection: Projection::Desk, partition: Partition::News(category) }
     }
 
+    /// The articles of a category as the public finds them by their words.
+    #[must_use]
+    pub const fn search(category: Category) -> Self {
+        Self { projection: Projection::Search, partition: Partition::News(category) }
+    }
+
     /// The users.
     #[must_use]
     pub const fn users() -> Self {
         Self { projection: Projection::Users, partition: Partition::Users }
+    }
+
+    /// What the editors put on the front page.
+    #[must_use]
+    pub const fn front() -> Self {
+        Self { projection: Projection::Front, partition: Partition::Front }
     }
 
     /// What brings it the events.
@@ -155,7 +168,7 @@ mod tests {
         let sports: Category = "sports".parse().expect("a category");
         let views = views(std::slice::from_ref(&sports));
         let queues: Vec<_> = views.iter().map(View::queue).collect();
-        let partitions = [Partition::News(sports), Partition::Users];
+        let partitions = [Partition::News(sports), Partition::Users, Partition::Front];
         assert_eq!(queues, partitions.iter().flat_map(Queue::of).collect::<Vec<_>>());
     }
 }

@@ -9,16 +9,20 @@
 //! projector tries what is parked again: a few times what failed, and for ever what a newer program
 //! wrote, since this one may have just been started in the place of an older one.
 
+mod steps;
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use chrono::Utc;
 use events::bus::{BusError, EventSubscriber, Message};
-use events::{Backoff, Chain, EventReader, StreamId, Timestamp};
+use events::{Backoff, Chain, EventReader, RecordedEvent, StreamId, Timestamp};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::steps::Steps;
 use crate::projection::{ProjectError, ViewWriter};
 use crate::view_store::{Checkpoint, Parked, Slot, View, ViewStore};
 
@@ -28,12 +32,21 @@ const PAGE: usize = 250;
 const IDLE: Duration = Duration::from_secs(3);
 /// The bus brings an event within milliseconds: one that it did not bring by then it may have lost.
 const OVERDUE_MS: i64 = 1_000;
+/// The view that is searched may be so late while there is much to do.
+const OVERDUE_WORDS_MS: i64 = 30_000;
 /// Between looks at parked streams, while there are some that time may help.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A transaction costs the store about the same for one event as for many. So a projector pauses
 /// for as long as the last one took, but not longer than this, and more come together the busier
 /// the store is. The first event after a quiet time is taken at once.
 const GATHER: Duration = Duration::from_millis(20);
+/// The same for the view that is searched. Each word of an article is an entry of an index, which
+/// costs the store several times what the other views of it do: these go first, and while there is
+/// much to do no more than half of the time is spent on the words.
+const GATHER_WORDS: Duration = Duration::from_millis(500);
+/// Whose turn it is to write words, of all views of this process that are searched: kept through the
+/// pause after it, or the pauses of some would be the work of others.
+static WORDS: Semaphore = Semaphore::const_new(1);
 /// So many messages came together already.
 const MANY: usize = 32;
 /// Parked streams looked at a time.
@@ -98,7 +111,16 @@ impl Projector {
                 backoff.pause().await;
             }
         };
-        shutdown.run_until_cancelled(async { tokio::join!(work, self.see_to_parked()) }).await;
+        let beside = async { tokio::join!(work, self.see_to_parked(), self.upgrade()) };
+        shutdown.run_until_cancelled(beside).await;
+    }
+
+    async fn upgrade(&self) {
+        let mut backoff = Backoff::default();
+        while let Err(error) = self.writer.store.upgrade(&self.writer.view).await {
+            self.complain("not upgraded", &error);
+            backoff.pause().await;
+        }
     }
 
     fn complain(&self, what: &str, error: &(dyn std::error::Error + 'static)) {
@@ -124,8 +146,9 @@ impl Projector {
                     }
                 }
             };
-            let (messages, began) = (received?, Instant::now());
+            let messages = received?;
             let more_wait = messages.len() >= MANY;
+            let began = Instant::now();
             self.take(messages).await;
             brings_them_here = true;
             subscription.acknowledge().await?;
@@ -133,6 +156,26 @@ impl Projector {
                 sleep(began.elapsed().min(GATHER)).await;
             }
         }
+    }
+
+    /// Takes events into the view; words only when it is their turn, and with a pause.
+    async fn advance(
+        &self,
+        from: Checkpoint,
+        events: &[RecordedEvent],
+    ) -> Result<Checkpoint, ProjectError> {
+        if !self.is_searched() {
+            return Ok(self.seen(self.writer.advance(from, events).await?));
+        }
+        let _turn = WORDS.acquire().await;
+        let began = Instant::now();
+        let advanced = self.seen(self.writer.advance(from, events).await?);
+        sleep(began.elapsed().min(GATHER_WORDS)).await;
+        Ok(advanced)
+    }
+
+    fn is_searched(&self) -> bool {
+        self.writer.view.projection.is_searched()
     }
 
     /// Returns when the messages are in the view, however long the view store is away: holding on
@@ -148,6 +191,7 @@ impl Projector {
     }
 
     async fn try_take(&self, messages: &[Message]) -> Result<(), ProjectError> {
+        let mut steps = self.steps();
         let left_at = self.left_at.lock().unwrap_or_else(PoisonError::into_inner).take();
         let checkpoint = match left_at {
             Some(checkpoint) => checkpoint,
@@ -155,7 +199,7 @@ impl Projector {
         };
         let mut reached = checkpoint.position;
         let mut events = Vec::with_capacity(messages.len());
-        for Message { event, previous } in messages {
+        for Message { event, previous, traceparent } in messages {
             if event.position <= reached {
                 continue;
             }
@@ -164,35 +208,49 @@ impl Projector {
             }
             reached = event.position;
             events.push(event.clone());
+            steps.sent_by(traceparent.as_deref());
         }
-        self.seen(self.writer.advance(checkpoint, &events).await?);
+        steps.writes();
+        self.advance(checkpoint, &events).await?;
+        steps.done(&events);
         Ok(())
     }
 
     /// Reads from the log what the view does not have.
     async fn catch_up(&self) -> Result<Missed, ProjectError> {
         let partition = &self.writer.view.partition;
-        let overdue = Timestamp::from_millis(Utc::now().timestamp_millis() - OVERDUE_MS);
+        let overdue_ms = if self.is_searched() { OVERDUE_WORDS_MS } else { OVERDUE_MS };
+        let overdue = Timestamp::from_millis(Utc::now().timestamp_millis() - overdue_ms);
         let mut missed = Missed::Nothing;
         let mut checkpoint = self.checkpoint().await?;
         loop {
+            let mut steps = self.steps();
             let events = self.log.read_after(checkpoint.position, Some(partition), PAGE).await?;
             if let (Missed::Nothing, Some(oldest)) = (missed, events.first()) {
                 let is_overdue = oldest.recorded_at < overdue;
                 missed = if is_overdue { Missed::Overdue } else { Missed::New };
             }
-            checkpoint = match self.writer.advance(checkpoint, &events).await {
+            steps.writes();
+            checkpoint = match self.advance(checkpoint, &events).await {
                 // A parked stream was taken up meanwhile, or another projector was faster.
                 Err(ProjectError::Moved) => {
                     checkpoint = self.checkpoint().await?;
                     continue;
                 }
-                advanced => self.seen(advanced?),
+                advanced => advanced?,
             };
+            steps.done(&events);
             if events.len() < PAGE {
                 return Ok(missed);
             }
         }
+    }
+
+    fn steps(&self) -> Steps<'_> {
+        let ViewWriter { view, store, .. } = &self.writer;
+        let systems = (self.bus.system(), store.system());
+        let now = SystemTime::now();
+        Steps { view, systems, began: now, writing: now, traceparents: Vec::new() }
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint, ProjectError> {

@@ -141,25 +141,12 @@ impl Rebuilder {
         self.switch(view, caught_up).await
     }
 
-    /// Times are in the order of positions, so that the last event up to a time is found by halving.
     async fn position_of(&self, until: Until) -> Result<Position, LogError> {
-        let head = self.log.last_position(None, Position::END).await?;
-        let time = match until {
-            Until::Now => return Ok(head),
-            Until::Position(position) => return Ok(position.min(head)),
-            Until::Time(time) => time,
-        };
-        let (mut included, mut excluded) = (Position::START.get(), head.get() + 1);
-        while included + 1 < excluded {
-            let middle = included.midpoint(excluded);
-            let event = self.log.read_after(Position::new(middle - 1), None, 1).await?.pop();
-            if event.is_some_and(|event| event.recorded_at <= time) {
-                included = middle;
-            } else {
-                excluded = middle;
-            }
+        match until {
+            Until::Now => self.log.last_position(None, Position::END).await,
+            Until::Position(position) => self.log.last_position(None, position).await,
+            Until::Time(time) => position_at(&*self.log, time).await,
         }
-        Ok(Position::new(included))
     }
 
     async fn switch(&self, view: &View, mut built: Checkpoint) -> Result<Checkpoint, RebuildError> {
@@ -220,6 +207,26 @@ impl Rebuilder {
             }
         }
     }
+}
+
+/// The last position up to a time. Times are in the order of positions, so that it is found by
+/// halving.
+pub(crate) async fn position_at(
+    log: &dyn EventReader,
+    time: Timestamp,
+) -> Result<Position, LogError> {
+    let head = log.last_position(None, Position::END).await?;
+    let (mut included, mut excluded) = (Position::START.get(), head.get() + 1);
+    while included + 1 < excluded {
+        let middle = included.midpoint(excluded);
+        let event = log.read_after(Position::new(middle - 1), None, 1).await?.pop();
+        if event.is_some_and(|event| event.recorded_at <= time) {
+            included = middle;
+        } else {
+            excluded = middle;
+        }
+    }
+    Ok(Position::new(included))
 }
 
 /// Only another rebuild writes the generation that a rebuild writes.

@@ -15,7 +15,7 @@ pub fn project(
     stamp: Stamp,
 ) -> Result<Option<Document>, BoxError> {
     let DomainEvent::User(event) = event else {
-        return Err("an event of an article in the partition of users".into());
+        return Err("an event of something else in the partition of users".into());
     };
     let before = before.map(|document| serde_json::from_value(document.body)).transpose()?;
     let user = User::evolve(before, event, stamp)?;

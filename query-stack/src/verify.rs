@@ -137,6 +137,7 @@ fn stream(view: &View, id: Uuid) -> StreamId {
     match view.partition {
         events::Partition::News(_) => events::ArticleId(id).into(),
         events::Partition::Users => events::UserId(id).into(),
+        events::Partition::Front => events::front::FrontId(id).into(),
     }
 }
 

@@ -13,10 +13,11 @@ mod generations;
 mod mongodb;
 mod moves;
 mod parked;
+mod search;
 mod sqlite;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,6 +32,7 @@ pub use self::change::Change;
 pub use self::mongodb::MongoViewStore;
 pub use self::moves::Move;
 pub use self::parked::{Parked, ParkedCounts, ParkedState};
+pub use self::search::{Relevance, Search, SearchPlace, search};
 pub use self::sqlite::SqliteViewStore;
 
 /// What is kept of a partition.
@@ -40,13 +42,17 @@ pub enum Projection {
     Articles,
     /// The articles as the newsroom knows them.
     Desk,
+    /// The articles as the public finds them by their words.
+    Search,
     /// The users.
     Users,
+    /// What the editors put on the front page.
+    Front,
 }
 
 impl Projection {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Articles, Self::Desk, Self::Users];
+    pub const ALL: [Self; 5] = [Self::Articles, Self::Desk, Self::Search, Self::Users, Self::Front];
 
     /// The name of its queues and collections, and on the command line.
     #[must_use]
@@ -54,8 +60,15 @@ impl Projection {
         match self {
             Self::Articles => "articles",
             Self::Desk => "desk",
+            Self::Search => "search",
             Self::Users => "users",
+            Self::Front => "front",
         }
+    }
+
+    /// Whether its documents are found by their words, which costs every change of them.
+    pub(crate) const fn is_searched(self) -> bool {
+        matches!(self, Self::Search)
     }
 }
 
@@ -73,7 +86,7 @@ impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.partition {
             Partition::News(category) => write!(f, "{}_{category}", self.projection.as_str()),
-            Partition::Users => f.write_str(self.projection.as_str()),
+            Partition::Users | Partition::Front => f.write_str(self.projection.as_str()),
         }
     }
 }
@@ -132,6 +145,14 @@ pub struct ListFilter {
     pub author_id: Option<Uuid>,
     /// Only those whose `body.status` is it.
     pub status: Option<String>,
+    /// Only those whose `body.byline` is this text; a sealed one is none.
+    pub byline: Option<String>,
+    /// Only those that stand at this time in the list, or later.
+    pub from: Option<Timestamp>,
+    /// Only those that stand before it.
+    pub to: Option<Timestamp>,
+    /// Only those that a search finds, of a view that is searched.
+    pub search: Option<Search>,
     /// Only those after this place, in the order of the list.
     pub after: Option<ListPlace>,
 }
@@ -168,6 +189,10 @@ pub trait ViewStore: Dependency {
     /// The generations of a view. One that was never written has an empty live generation 1,
     /// which is created here, with what lists need to be fast.
     async fn state(&self, view: &View) -> Result<ViewState, Unavailable>;
+
+    /// Gives a view that an older program made the indexes that this one asks by, which may take its
+    /// time.
+    async fn upgrade(&self, view: &View) -> Result<(), Unavailable>;
 
     /// Changes the generation that is in the slot and whose checkpoint is `from`, all at once and
     /// durably (a majority of replicas); [`Checkpoint::after`] says where it is then.
@@ -220,6 +245,15 @@ pub trait ViewStore: Dependency {
         view: &View,
         generation: i64,
         filter: &ListFilter,
+        limit: usize,
+    ) -> Result<Vec<Document>, Unavailable>;
+
+    /// The documents of articles that were taken back, the last one first, ties by descending id, at
+    /// most `limit`.
+    async fn retracted(
+        &self,
+        view: &View,
+        generation: i64,
         limit: usize,
     ) -> Result<Vec<Document>, Unavailable>;
 

@@ -10,11 +10,12 @@ mod waiting;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use events::{BoxError, LogError, StreamId};
 use proto::metrics;
+use proto::trace::{SpanKind, Step};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -41,6 +42,9 @@ pub(super) type Answer = Result<Appended, AppendError>;
 pub(super) trait AppendBatch: Send + Sync + 'static {
     /// One answer per request, in order. No two of them touch the same stream or command id.
     async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Answer>, BatchError>;
+
+    /// See [`events::Dependency::system`].
+    fn system(&self) -> &'static str;
 }
 
 /// Why a whole batch failed.
@@ -72,6 +76,13 @@ impl AppendQueue {
         if matches!(answer, Err(AppendError::Overloaded)) {
             metrics::append_overloaded();
         }
+        metrics::append(match &answer {
+            Ok(_) => "appended",
+            Err(AppendError::Conflict) => "conflict",
+            Err(AppendError::Repeated(_)) => "repeated",
+            Err(AppendError::Overloaded) => "overloaded",
+            Err(AppendError::Log(_)) => "failed",
+        });
         answer
     }
 
@@ -130,8 +141,13 @@ async fn run(
             continue; // all of them had given up
         }
         course.begin();
+        let began = SystemTime::now();
         let answers = commit(&*database, &appends).await;
         course.end();
+        metrics::append_batch(appends.len());
+        if Step::is_wanted() {
+            trace(&appends, &answers, began, database.system());
+        }
         if answers.iter().any(is_unavailable) {
             turn_away(deferred.drain(..));
             turn_away(std::iter::from_fn(|| receiver.try_recv().ok()));
@@ -140,6 +156,19 @@ async fn run(
             // A client that went away does not need its answer.
             let _ = sender.send(answer);
         }
+    }
+}
+
+/// The batch is one statement, and a step of every trace that has a part in it.
+fn trace(appends: &[Append], answers: &[Answer], began: SystemTime, system: &'static str) {
+    for (append, answer) in appends.iter().zip(answers) {
+        let parent = append.metadata.traceparent.as_deref();
+        let mut step = Step::since(began, SpanKind::Client, parent, || "append events".to_owned());
+        step.note("db.system.name", system);
+        step.note("db.operation.name", "append");
+        step.note("db.collection.name", "events");
+        step.note("db.operation.batch.size", i64::try_from(appends.len()).unwrap_or(i64::MAX));
+        step.fail_if(answer.is_err());
     }
 }
 

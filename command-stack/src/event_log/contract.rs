@@ -66,6 +66,7 @@ contract! { postgres_log, sqlite_log:
         an_event_in_an_old_shape_is_read_in_the_newest
         a_stream_is_read_by_itself_and_in_order
         the_log_is_read_after_a_position_by_partition_and_in_pages
+        a_partition_is_read_back_from_a_position
         streams_come_whole_in_byte_order_up_to_a_position
         a_stream_is_never_torn_apart_by_the_end_of_a_page
         who_has_read_enough_may_stop

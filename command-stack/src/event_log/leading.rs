@@ -23,6 +23,8 @@ pub enum Task {
     Relay,
     /// Doing what is due.
     Agenda,
+    /// Calling partners.
+    Webhooks,
 }
 
 impl Task {
@@ -30,6 +32,7 @@ impl Task {
         match self {
             Self::Relay => "relay",
             Self::Agenda => "agenda",
+            Self::Webhooks => "webhooks",
         }
     }
 }

@@ -107,7 +107,7 @@ impl PostgresEventLog {
     /// # Errors
     /// When the database does not answer or does not let us in.
     pub async fn is_migrated(&self) -> Result<bool, LogError> {
-        let query = sqlx::query_scalar("SELECT to_regclass('leases') IS NOT NULL");
+        let query = sqlx::query_scalar("SELECT to_regclass('webhooks') IS NOT NULL");
         answered(query.fetch_one(&self.pool)).await
     }
 
@@ -193,6 +193,10 @@ async fn walk_streams(
 
 #[async_trait]
 impl Dependency for PostgresEventLog {
+    fn system(&self) -> &'static str {
+        "postgresql"
+    }
+
     async fn ping(&self) -> Result<(), BoxError> {
         // What everybody may read who uses the log at all.
         sqlx::query("SELECT 1 FROM events WHERE false").execute(&self.pool).await?;
@@ -226,6 +230,20 @@ impl EventReader for PostgresEventLog {
         recorded(rows)
     }
 
+    async fn read_back(
+        &self,
+        from: Position,
+        partition: &Partition,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let query = sqlx::query_as(select_events!(
+            "WHERE partition = $1 AND position <= $2 ORDER BY position DESC LIMIT $3"
+        ));
+        let query = query.bind(partition.to_string()).bind(from.get());
+        let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        recorded(answered(query.fetch_all(&self.pool)).await?)
+    }
+
     async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError> {
         let query = sqlx::query_as(select_events!("WHERE stream_id = $1 ORDER BY version"));
         let rows = answered(query.bind(stream.as_str()).fetch_all(&self.pool)).await?;
@@ -242,6 +260,19 @@ impl EventReader for PostgresEventLog {
         let query = sqlx::query_scalar(query).bind(names(partitions)).bind(up_to.get());
         let counting = async { query.fetch_one(&mut patient(&self.pool).await?).await };
         let count: i64 = answered_within(LONG_TIMEOUT, counting).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn count_after(
+        &self,
+        after: Position,
+        partition: &Partition,
+        at_most: u32,
+    ) -> Result<u64, LogError> {
+        let query = "SELECT count(*) FROM (SELECT 1 FROM events \
+                     WHERE partition = $1 AND position > $2 LIMIT $3) AS found";
+        let query = sqlx::query_scalar(query).bind(partition.to_string()).bind(after.get());
+        let count: i64 = answered(query.bind(i64::from(at_most)).fetch_one(&self.pool)).await?;
         Ok(count.unsigned_abs())
     }
 

@@ -44,6 +44,7 @@ pub struct SqliteEventLog {
     appended: watch::Sender<()>,
     relay: Arc<Semaphore>,
     agenda: Arc<Semaphore>,
+    webhooks: Arc<Semaphore>,
 }
 
 impl SqliteEventLog {
@@ -60,8 +61,8 @@ impl SqliteEventLog {
         let migrations = sqlx::migrate!("../migrations/sqlite/event_log");
         let pool = events::sqlite::open(options, migrations).await?;
         let queue = AppendQueue::new(Arc::new(pool.clone()));
-        let (relay, agenda) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
-        Ok(Self { pool, queue, appended: watch::channel(()).0, relay, agenda })
+        let [relay, agenda, webhooks] = [(); 3].map(|()| Arc::new(Semaphore::new(1)));
+        Ok(Self { pool, queue, appended: watch::channel(()).0, relay, agenda, webhooks })
     }
 
     /// The connections, for what else is kept beside the log.
@@ -75,6 +76,10 @@ impl SqliteEventLog {
 impl AppendBatch for SqlitePool {
     async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Answer>, BatchError> {
         append_all(self, batch).await.map_err(batch_error)
+    }
+
+    fn system(&self) -> &'static str {
+        "sqlite"
     }
 }
 
@@ -198,6 +203,10 @@ async fn walk_streams(
 
 #[async_trait]
 impl Dependency for SqliteEventLog {
+    fn system(&self) -> &'static str {
+        "sqlite"
+    }
+
     async fn ping(&self) -> Result<(), BoxError> {
         sqlx::query("SELECT 1 FROM relay_checkpoint").execute(&self.pool).await?;
         Ok(())
@@ -228,6 +237,20 @@ impl EventReader for SqliteEventLog {
         recorded(rows)
     }
 
+    async fn read_back(
+        &self,
+        from: Position,
+        partition: &Partition,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let query = sqlx::query_as(select_events!(
+            "WHERE partition = ? AND position <= ? ORDER BY position DESC LIMIT ?"
+        ));
+        let query = query.bind(partition.to_string()).bind(from.get());
+        let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        recorded(query.fetch_all(&self.pool).await.map_err(log_error)?)
+    }
+
     async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError> {
         let query = sqlx::query_as(select_events!("WHERE stream_id = ? ORDER BY version"));
         let rows = query.bind(stream.as_str()).fetch_all(&self.pool).await.map_err(log_error)?;
@@ -249,6 +272,19 @@ impl EventReader for SqliteEventLog {
         .fetch_one(&self.pool)
         .await
         .map_err(log_error)?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn count_after(
+        &self,
+        after: Position,
+        partition: &Partition,
+        at_most: u32,
+    ) -> Result<u64, LogError> {
+        let query = "SELECT count(*) FROM (SELECT 1 FROM events \
+                     WHERE partition = ? AND position > ? LIMIT ?)";
+        let query = sqlx::query_scalar(query).bind(partition.to_string()).bind(after.get());
+        let count: i64 = query.bind(at_most).fetch_one(&self.pool).await.map_err(log_error)?;
         Ok(count.unsigned_abs())
     }
 
@@ -309,6 +345,7 @@ impl EventLog for SqliteEventLog {
         let turns = match task {
             Task::Relay => &self.relay,
             Task::Agenda => &self.agenda,
+            Task::Webhooks => &self.webhooks,
         };
         Ok(Turn::take(&self.pool, turns).map(|turn| Box::new(turn) as _))
     }

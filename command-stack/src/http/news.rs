@@ -11,11 +11,13 @@ use events::personal::PersonalText;
 use events::{ArticleId, Category, Timestamp, UserId};
 use proto::conventions::Address;
 use proto::{FieldError, Problem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Command, Commands, Id, answer, explain};
+use super::openapi::{ANY_TEXT, TEXT};
+use super::{Command, Commands, Id, Nothing, answer, explain};
 use crate::command_handler::{Handled, Target};
 use crate::news::{Begin, Change, NewsCommand, NewsError};
 
@@ -33,20 +35,25 @@ pub(super) fn routes() -> Router<Commands> {
 }
 
 /// The body of `POST /v1/news/{category}`, and of a line that is imported.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewArticle {
     /// 1 to 200 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 200), regex(pattern = TEXT))]
     pub title: String,
     /// 1 to 200,000 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 200_000), regex(pattern = TEXT))]
     pub content: String,
     /// Up to 500 characters.
+    #[schemars(length(max = 500), regex(pattern = ANY_TEXT))]
     pub summary: Option<String>,
     /// Up to 20 of 1 to 50 characters.
+    #[schemars(length(max = 20), inner(length(min = 1, max = 50), regex(pattern = TEXT)))]
     pub tags: Option<Vec<String>>,
     /// 1 to 100 characters.
+    #[schemars(length(min = 1, max = 100), regex(pattern = TEXT))]
     pub byline: Option<String>,
     /// Published when absent.
     pub status: Option<NewStatus>,
@@ -57,7 +64,7 @@ pub struct NewArticle {
 }
 
 /// How an article begins.
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NewStatus {
     /// Readers see it at once.
@@ -67,37 +74,53 @@ pub enum NewStatus {
     Draft,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewText {
+pub(super) struct NewText {
+    /// 1 to 200 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 200), regex(pattern = TEXT))]
     title: String,
+    /// 1 to 200,000 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 200_000), regex(pattern = TEXT))]
     content: String,
+    /// Up to 500 characters.
+    #[schemars(length(max = 500), regex(pattern = ANY_TEXT))]
     summary: Option<String>,
+    /// Up to 20 of 1 to 50 characters.
+    #[schemars(length(max = 20), inner(length(min = 1, max = 50), regex(pattern = TEXT)))]
     tags: Option<Vec<String>>,
+    /// 1 to 100 characters.
+    #[schemars(length(min = 1, max = 100), regex(pattern = TEXT))]
     byline: Option<String>,
+    /// For the readers: needed once it is published. 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500), regex(pattern = TEXT))]
     correction_note: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Reason {
+pub(super) struct Reason {
+    /// For the readers: 1 to 500 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 500), regex(pattern = TEXT))]
     reason: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Plan {
+pub(super) struct Plan {
+    /// When it is to be published by itself.
     publish_at: Timestamp,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Embargo {
+pub(super) struct Embargo {
     /// Must be given: only an explicit `null` lifts an embargo.
     #[serde(deserialize_with = "given")]
+    #[schemars(with = "serde_json::Value", extend("type" = ["string", "null"], "format" = "date-time"))]
     until: Option<Timestamp>,
 }
 
@@ -105,15 +128,13 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>
     Option::deserialize(deserializer)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Destination {
+pub(super) struct Destination {
+    /// See `/v1/categories`.
+    #[schemars(with = "Category")]
     category: String,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 impl NewArticle {
     /// The command that this body asks for. The byline is left as it is written.
@@ -357,6 +378,7 @@ fn refused(error: NewsError) -> Problem {
     let field = |pointer| Problem::invalid(vec![FieldError::new(pointer, error.to_string())]);
     match error {
         NewsError::NotFound => Problem::not_found(error.to_string()),
+        NewsError::PublishedInFuture => field("/published_at"),
         NewsError::MissingNote => field("/correction_note"),
         NewsError::PublishAtPast | NewsError::PublishAtUnderEmbargo { .. } => field("/publish_at"),
         NewsError::EmbargoPast | NewsError::EmbargoBeyondSchedule { .. } => field("/until"),

@@ -13,8 +13,8 @@ use events::user::User;
 use events::{Chain, Timestamp, UserId};
 use proto::token::{ACCESS_TOKEN_LIFETIME, Principal, PublicKeys, TokenError, Verifier};
 use proto::{FieldError, Problem};
-use serde::Deserialize;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -80,13 +80,27 @@ async fn public_keys(State(commands): State<Commands>) -> Json<PublicKeys> {
     Json(commands.tokens.keys.public())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SignIn {
+pub(super) struct SignIn {
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     email: String,
     #[serde(default)]
+    #[schemars(!default, length(min = 1))]
     password: String,
+}
+
+/// As RFC 6749, 5.1 has it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Session<'a> {
+    /// Lasts for `expires_in` seconds.
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    /// To be used once, for the next session.
+    refresh_token: &'a str,
+    user_id: UserId,
 }
 
 /// Does the same work whether the address is known or not, so that the time it takes says nothing.
@@ -208,22 +222,23 @@ fn tokens(
         tracing::error!(error = %Chain(&error), "a token was not signed");
         Problem::internal()
     })?;
-    let body = json!({
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": ACCESS_TOKEN_LIFETIME.as_secs(),
-        "refresh_token": refresh_token.secret(),
-        "user_id": user.id,
-    });
+    let body = Session {
+        access_token,
+        token_type: "Bearer",
+        expires_in: ACCESS_TOKEN_LIFETIME.as_secs(),
+        refresh_token: refresh_token.secret(),
+        user_id: user.id,
+    };
     let mut response = (status, Json(body)).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Refresh {
+pub(super) struct Refresh {
     #[serde(default)]
+    #[schemars(!default)]
     refresh_token: String,
 }
 
@@ -258,9 +273,10 @@ fn sign_in_again(why: &'static str, whose: Option<UserId>) -> Problem {
     Problem::unauthenticated(detail).refusing(why, whose)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SignOut {
+pub(super) struct SignOut {
+    /// Or else the session of the access token ends.
     refresh_token: Option<String>,
 }
 
@@ -292,6 +308,8 @@ impl Commands {
         // Nobody's address is "former contributor".
         let known = user.email.take().filter(|email| matches!(keys.open(email), Opened::Text(_)));
         user.email = known.as_ref().and_then(open);
+        // Only the user is told, by the recommendations.
+        (user.recommendations_off_since, user.readings_forgotten_at) = (None, None);
         user
     }
 }

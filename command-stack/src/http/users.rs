@@ -12,12 +12,14 @@ use events::personal::{PersonalText, UserKey};
 use events::user::User;
 use events::{RecordedEvent, Role, UserId};
 use proto::{FieldError, Problem};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::news::check;
+use super::openapi::{EMAIL, TEXT};
 use super::sessions::{attempt, explain_hash};
-use super::{Command, Commands, Id, answer, explain, explain_log, no_content};
+use super::{Command, Commands, Id, Nothing, answer, explain, explain_log, no_content};
 use crate::accounts::{self, ClaimError, EmailDigest, NewAccount};
 use crate::command_handler::{CommandError, Handled, Target};
 use crate::passwords::{self, HashError};
@@ -36,42 +38,50 @@ pub(super) fn open_routes() -> Router<Commands> {
     Router::new().route("/v1/users", post(register))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewUser {
+pub(super) struct NewUser {
+    /// 1 to 100 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 100), regex(pattern = TEXT))]
     name: String,
     #[serde(default)]
+    #[schemars(!default, length(max = 254), regex(pattern = EMAIL))]
     email: String,
+    /// 8 to 200 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 8, max = 200), regex(pattern = TEXT))]
     password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Profile {
+pub(super) struct Profile {
+    /// 1 to 100 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 1, max = 100), regex(pattern = TEXT))]
     name: String,
+    #[schemars(length(max = 254), regex(pattern = EMAIL))]
     email: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewPassword {
+pub(super) struct NewPassword {
+    /// 8 to 200 characters.
     #[serde(default)]
+    #[schemars(!default, length(min = 8, max = 200), regex(pattern = TEXT))]
     password: String,
+    /// To change the own.
     current_password: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Roles {
+pub(super) struct Roles {
+    /// All that the user may be from now on; `reader` always is.
     roles: BTreeSet<Role>,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// One `@` with something on both sides, no spaces, at most 254 characters (RFC 5321, 4.5.3): more
 /// can only be known by sending a letter.
@@ -283,7 +293,7 @@ async fn erase(
     Ok(no_content(&handled))
 }
 
-fn refused(error: UserError) -> Problem {
+pub(super) fn refused(error: UserError) -> Problem {
     match error {
         UserError::NotFound => Problem::not_found(error.to_string()),
         UserError::Exists => {

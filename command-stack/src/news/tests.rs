@@ -46,6 +46,7 @@ fn published(title: &str, scheduled_for: Option<i64>) -> NewsEvent {
         author_id: Some(user(1)),
         drafted_at: Some(at(1)),
         scheduled_for: scheduled_for.map(at),
+        first_published_at: None,
     })
 }
 

@@ -45,6 +45,23 @@ fn roles(roles: &[Role]) -> UserCommand {
     UserCommand::ChangeRoles { roles: roles.iter().copied().collect() }
 }
 
+fn switch(enabled: bool) -> UserCommand {
+    UserCommand::SwitchRecommendations { enabled }
+}
+
+fn switched(enabled: bool) -> UserEvent {
+    UserEvent::RecommendationsSwitched(UserRecommendationsSwitched { enabled })
+}
+
+fn cleared() -> UserEvent {
+    UserEvent::ReadingProfileCleared(UserReadingProfileCleared {})
+}
+
+/// What only the user decides.
+fn is_private(command: &UserCommand) -> bool {
+    matches!(command, UserCommand::SwitchRecommendations { .. } | UserCommand::ClearReadingProfile)
+}
+
 /// One of each kind. A further kind does not compile until it has its place here, and then lacks
 /// its row in docs/newsroom.md.
 fn one_of_each() -> Vec<UserCommand> {
@@ -52,7 +69,9 @@ fn one_of_each() -> Vec<UserCommand> {
         UserCommand::Register { .. } => Some(profile("Eve", Some("eve@example.org"))),
         UserCommand::ChangeProfile { .. } => Some(UserCommand::ChangePassword),
         UserCommand::ChangePassword => Some(roles(&[Author])),
-        UserCommand::ChangeRoles { .. } => Some(UserCommand::Erase),
+        UserCommand::ChangeRoles { .. } => Some(switch(false)),
+        UserCommand::SwitchRecommendations { .. } => Some(UserCommand::ClearReadingProfile),
+        UserCommand::ClearReadingProfile => Some(UserCommand::Erase),
         UserCommand::Erase => None,
     };
     std::iter::successors(Some(register()), next).collect()
@@ -64,6 +83,8 @@ fn label(command: &UserCommand) -> &'static str {
         UserCommand::ChangeProfile { .. } => "change profile",
         UserCommand::ChangePassword => "change password",
         UserCommand::ChangeRoles { .. } => "change roles",
+        UserCommand::SwitchRecommendations { .. } => "switch recommendations",
+        UserCommand::ClearReadingProfile => "clear what was read",
         UserCommand::Erase => "erase",
     }
 }
@@ -166,6 +187,26 @@ fn that_a_password_changed_is_on_record_each_time() {
 }
 
 #[test]
+fn recommendations_are_on_until_they_are_switched_off_and_both_forget_what_was_read() {
+    let forgotten = |events: &[UserEvent]| {
+        let user = given(events).expect("a user");
+        let millis = |at: Option<Timestamp>| at.map(Timestamp::millis);
+        (millis(user.recommendations_off_since), millis(user.readings_forgotten_at))
+    };
+    assert_eq!(follows(&[registered()], &switch(true)), Ok(vec![]));
+    assert_eq!(follows(&[registered()], &switch(false)), Ok(vec![switched(false)]));
+    let off = [registered(), switched(false)];
+    assert_eq!(forgotten(&off), (Some(2), Some(2)));
+    assert_eq!(follows(&off, &switch(false)), Ok(vec![]));
+    assert_eq!(follows(&off, &UserCommand::ClearReadingProfile), Ok(vec![]), "nothing is known");
+    assert_eq!(follows(&off, &switch(true)), Ok(vec![switched(true)]));
+    let on = [registered(), switched(false), switched(true)];
+    assert_eq!(forgotten(&on), (None, Some(3)));
+    assert_eq!(follows(&on, &UserCommand::ClearReadingProfile), Ok(vec![cleared()]));
+    assert_eq!(forgotten(&[registered(), cleared()]), (None, Some(2)));
+}
+
+#[test]
 fn of_the_erased_nothing_is_left_but_when() {
     let events = [registered(), roles_changed(&[Reader, Admin])];
     assert_eq!(follows(&events, &UserCommand::Erase), Ok(vec![erased()]));
@@ -182,7 +223,9 @@ fn the_erased_can_only_be_erased_again_which_changes_nothing() {
             UserCommand::Register { .. } => Err(UserError::Exists),
             UserCommand::ChangeProfile { .. }
             | UserCommand::ChangePassword
-            | UserCommand::ChangeRoles { .. } => Err(UserError::NotFound),
+            | UserCommand::ChangeRoles { .. }
+            | UserCommand::SwitchRecommendations { .. }
+            | UserCommand::ClearReadingProfile => Err(UserError::NotFound),
         };
         assert_eq!(follows(&[registered(), erased()], &command), expected, "{command:?}");
     }
@@ -191,7 +234,8 @@ fn the_erased_can_only_be_erased_again_which_changes_nothing() {
 #[test]
 fn an_event_of_a_user_needs_a_user_and_no_article() {
     let stamp = Stamp { id: user(1).0, version: Version::new(1), at: Timestamp::from_millis(1) };
-    for event in [renamed("Eve"), email_changed("eve@example.org"), roles_changed(&[]), erased()] {
+    let (renamed, moved) = (renamed("Eve"), email_changed("eve@example.org"));
+    for event in [renamed, moved, roles_changed(&[]), switched(false), cleared(), erased()] {
         assert!(<User as Aggregate>::evolve(None, event.into(), stamp).is_err());
     }
     let category = "sports".parse().expect("a category");
@@ -231,7 +275,8 @@ fn who_may_change_a_user_is_what_the_table_says() {
 fn only_an_admin_is_told_that_there_is_no_such_user() {
     for command in one_of_each().into_iter().skip(1) {
         let cells = callers().map(|(_, who)| authorized(None, &command, &who));
-        assert_eq!(cells, ["401", "403", "403", "yes"], "{command:?}");
+        let admin = if is_private(&command) { "403" } else { "yes" };
+        assert_eq!(cells, ["401", "403", "403", admin], "{command:?}");
     }
 }
 

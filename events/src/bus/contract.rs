@@ -2,6 +2,8 @@
 //! (both printed by `scripts/services env`) say where the broker is; without them the tests of
 //! RabbitMQ fail.
 
+mod readings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +11,32 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use self::readings::readings_wait_for_who_takes_them_and_come_back_if_he_does_not;
 use super::in_process::InProcessBus;
 use super::rabbitmq::RabbitMq;
 use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
+use crate::readings::{ReadingSender, ReadingSubscriber};
 use crate::{Actor, Metadata, Partition, Position, RecordedEvent, Timestamp, UserId, Version};
 
 struct Bus {
     publisher: Arc<dyn EventPublisher>,
     subscriber: Arc<dyn EventSubscriber>,
+    sender: Arc<dyn ReadingSender>,
+    readings: Arc<dyn ReadingSubscriber>,
+}
+
+impl<T> From<T> for Bus
+where
+    T: EventPublisher + EventSubscriber + ReadingSender + ReadingSubscriber + Clone + 'static,
+{
+    fn from(bus: T) -> Self {
+        Self {
+            publisher: Arc::new(bus.clone()),
+            subscriber: Arc::new(bus.clone()),
+            sender: Arc::new(bus.clone()),
+            readings: Arc::new(bus),
+        }
+    }
 }
 
 fn queue(partition: &str) -> Queue {
@@ -42,7 +62,11 @@ pub(super) fn message(partition: &str, position: i64) -> Message {
         },
         recorded_at: Timestamp::from_millis(1),
     };
-    Message { event, previous: Position::new(position - 1) }
+    Message {
+        event,
+        previous: Position::new(position - 1),
+        traceparent: Some(format!("of {position}")),
+    }
 }
 
 async fn receive(subscription: &mut Box<dyn Subscription>, count: usize) -> Vec<Message> {
@@ -74,6 +98,7 @@ async fn delivers_in_order_to_the_right_queue(bus: Bus) {
     assert_eq!(got[1].event.data.get(), sent[1].event.data.get());
     assert_eq!(got[1].event.metadata, sent[1].event.metadata);
     assert_eq!(got[1].previous, sent[1].previous);
+    assert_eq!(got[1].traceparent, sent[1].traceparent);
     let mut subscription = bus.subscriber.subscribe(&users).await.expect("subscribe");
     assert_eq!(positions(&receive(&mut subscription, 1).await)[0], 7);
 }
@@ -117,20 +142,28 @@ async fn says_when_no_queue_takes_a_message_and_works_on_after_it(bus: Bus) {
 }
 
 fn in_process() -> Bus {
-    let bus = InProcessBus::default();
-    Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
+    InProcessBus::default().into()
+}
+
+struct Vhost {
+    api: String,
+    url: String,
+}
+
+async fn rabbitmq() -> Bus {
+    RabbitMq::at(&vhost().await.url).into()
 }
 
 /// A vhost of its own for each test: no queue of another can be in the way.
-async fn rabbitmq() -> Bus {
+async fn vhost() -> Vhost {
     let uri = std::env::var("PORTAL_BUS").expect("PORTAL_BUS: see `scripts/services env`");
     let api = std::env::var("PORTAL_TEST_RABBITMQ_API").expect("PORTAL_TEST_RABBITMQ_API");
     let vhost = format!("bus-{}", Uuid::now_v7());
     let made = reqwest::Client::new().put(format!("{api}/api/vhosts/{vhost}")).send().await;
     assert!(made.expect("the management API").status().is_success());
     let (server, _) = uri.rsplit_once('/').expect("amqp://host/vhost");
-    let bus = RabbitMq::at(&format!("{server}/{vhost}"));
-    Bus { publisher: Arc::new(bus.clone()), subscriber: Arc::new(bus) }
+    let url = format!("{server}/{vhost}");
+    Vhost { api, url }
 }
 
 macro_rules! contract {
@@ -149,6 +182,7 @@ contract! {
     keeps_messages_while_nobody_receives_and_gives_back_what_was_not_acknowledged
     lets_one_subscription_receive_and_another_take_over
     says_when_no_queue_takes_a_message_and_works_on_after_it
+    readings_wait_for_who_takes_them_and_come_back_if_he_does_not
 }
 
 #[tokio::test]

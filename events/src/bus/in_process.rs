@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
+use crate::readings::{Reading, ReadingSender, ReadingSubscriber};
 use crate::{BoxError, Dependency, Partition};
 
 /// Messages that wait in one queue at most.
@@ -22,26 +23,50 @@ const BATCH: usize = 512;
 /// Queues in this process's memory. Clones share them.
 #[derive(Clone, Default)]
 pub struct InProcessBus {
-    queues: Arc<Mutex<HashMap<Queue, Arc<MemoryQueue>>>>,
+    queues: Arc<Mutex<HashMap<Queue, Arc<MemoryQueue<Message>>>>>,
+    readings: Arc<MemoryQueue<Reading>>,
 }
 
-struct MemoryQueue {
-    waiting: Mutex<Waiting>,
+struct MemoryQueue<T> {
+    waiting: Mutex<Waiting<T>>,
     arrived: Notify,
     single_consumer: Arc<Semaphore>,
 }
 
+/// What can wait in memory.
+trait Weighed: Clone + Send + 'static {
+    /// Its bytes, as far as they differ from one to the next.
+    fn size(&self) -> usize;
+}
+
+impl Weighed for Message {
+    fn size(&self) -> usize {
+        self.event.data.get().len()
+    }
+}
+
+impl Weighed for Reading {
+    fn size(&self) -> usize {
+        self.labels.iter().map(String::len).sum()
+    }
+}
+
 /// Messages, and how many bytes they are.
-#[derive(Default)]
-struct Waiting {
-    messages: VecDeque<Message>,
+struct Waiting<T> {
+    messages: VecDeque<T>,
     bytes: usize,
 }
 
-impl Waiting {
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Self { messages: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<T: Weighed> Waiting<T> {
     /// Makes room for it by dropping the oldest.
-    fn push(&mut self, message: Message) {
-        self.bytes += size(&message);
+    fn push(&mut self, message: T) {
+        self.bytes += message.size();
         self.messages.push_back(message);
         while self.messages.len() > QUEUE_CAPACITY
             || self.bytes > QUEUE_BYTES && self.messages.len() > 1
@@ -51,54 +76,63 @@ impl Waiting {
     }
 
     /// The oldest ones, as many as asked for.
-    fn take(&mut self, at_most: usize) -> Vec<Message> {
+    fn take(&mut self, at_most: usize) -> Vec<T> {
         let count = self.messages.len().min(at_most);
         let taken: Vec<_> = self.messages.drain(..count).collect();
-        self.bytes -= taken.iter().map(size).sum::<usize>();
+        self.bytes -= taken.iter().map(T::size).sum::<usize>();
         taken
     }
 
     /// What was taken and is not done with.
-    fn give_back(&mut self, messages: Vec<Message>) {
-        self.bytes += messages.iter().map(size).sum::<usize>();
+    fn give_back(&mut self, messages: Vec<T>) {
+        self.bytes += messages.iter().map(T::size).sum::<usize>();
         for message in messages.into_iter().rev() {
             self.messages.push_front(message);
         }
     }
 }
 
-fn size(message: &Message) -> usize {
-    message.event.data.get().len()
-}
-
 impl InProcessBus {
-    fn queue(&self, queue: &Queue) -> Arc<MemoryQueue> {
+    fn queue(&self, queue: &Queue) -> Arc<MemoryQueue<Message>> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || {
-            Arc::new(MemoryQueue {
-                waiting: Mutex::default(),
-                arrived: Notify::new(),
-                single_consumer: Arc::new(Semaphore::new(1)),
-            })
-        };
-        Arc::clone(queues.entry(queue.clone()).or_insert_with(new))
+        Arc::clone(queues.entry(queue.clone()).or_default())
     }
 
-    fn bound_to(&self, partition: &Partition) -> Vec<Arc<MemoryQueue>> {
+    fn bound_to(&self, partition: &Partition) -> Vec<Arc<MemoryQueue<Message>>> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let bound = queues.iter().filter(|(queue, _)| &queue.partition == partition);
         bound.map(|(_, queue)| Arc::clone(queue)).collect()
     }
 }
 
-impl MemoryQueue {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+impl<T> Default for MemoryQueue<T> {
+    fn default() -> Self {
+        let single_consumer = Arc::new(Semaphore::new(1));
+        Self { waiting: Mutex::default(), arrived: Notify::new(), single_consumer }
+    }
+}
+
+impl<T: Weighed> MemoryQueue<T> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, message: T) {
+        self.waiting().push(message);
+        self.arrived.notify_one();
+    }
+
+    fn subscribe(self: Arc<Self>) -> MemorySubscription<T> {
+        MemorySubscription { queue: self, turn: None, received: Vec::new() }
     }
 }
 
 #[async_trait]
 impl Dependency for InProcessBus {
+    fn system(&self) -> &'static str {
+        "in_process"
+    }
+
     async fn ping(&self) -> Result<(), BoxError> {
         Ok(())
     }
@@ -122,10 +156,7 @@ impl EventPublisher for InProcessBus {
             if bound.is_empty() {
                 return Err(BusError::Unroutable(message.event.routing_key()));
             }
-            for queue in bound {
-                queue.waiting().push(message.clone());
-                queue.arrived.notify_one();
-            }
+            bound.iter().for_each(|queue| queue.push(message.clone()));
         }
         Ok(())
     }
@@ -134,20 +165,34 @@ impl EventPublisher for InProcessBus {
 #[async_trait]
 impl EventSubscriber for InProcessBus {
     async fn subscribe(&self, queue: &Queue) -> Result<Box<dyn Subscription>, BusError> {
-        let queue = self.queue(queue);
-        Ok(Box::new(MemorySubscription { queue, turn: None, received: Vec::new() }))
+        Ok(Box::new(self.queue(queue).subscribe()))
     }
 }
 
-struct MemorySubscription {
-    queue: Arc<MemoryQueue>,
-    turn: Option<OwnedSemaphorePermit>,
-    received: Vec<Message>,
+#[async_trait]
+impl ReadingSender for InProcessBus {
+    async fn send(&self, readings: &[Reading]) -> Result<(), BusError> {
+        readings.iter().for_each(|reading| self.readings.push(reading.clone()));
+        Ok(())
+    }
 }
 
 #[async_trait]
-impl Subscription for MemorySubscription {
-    async fn receive(&mut self) -> Result<Vec<Message>, BusError> {
+impl ReadingSubscriber for InProcessBus {
+    async fn subscribe_to_readings(&self) -> Result<Box<dyn Subscription<Reading>>, BusError> {
+        Ok(Box::new(Arc::clone(&self.readings).subscribe()))
+    }
+}
+
+struct MemorySubscription<T: Weighed> {
+    queue: Arc<MemoryQueue<T>>,
+    turn: Option<OwnedSemaphorePermit>,
+    received: Vec<T>,
+}
+
+#[async_trait]
+impl<T: Weighed> Subscription<T> for MemorySubscription<T> {
+    async fn receive(&mut self) -> Result<Vec<T>, BusError> {
         if self.turn.is_none() {
             let turn = Arc::clone(&self.queue.single_consumer).acquire_owned().await;
             self.turn = Some(turn.map_err(|closed| BusError::Unavailable(closed.into()))?);
@@ -169,7 +214,7 @@ impl Subscription for MemorySubscription {
     }
 }
 
-impl Drop for MemorySubscription {
+impl<T: Weighed> Drop for MemorySubscription<T> {
     fn drop(&mut self) {
         self.queue.waiting().give_back(std::mem::take(&mut self.received));
         self.queue.arrived.notify_one();

@@ -6,6 +6,7 @@
 //! that use it own the back-off.
 
 mod connecting;
+mod readings;
 mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, TryFutureExt};
+use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, BasicRejectOptions,
     ConfirmSelectOptions,
@@ -28,6 +30,8 @@ use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscript
 use crate::{BoxError, Dependency, Position, RecordedEvent, ServerUrl};
 
 const PREVIOUS_HEADER: &str = "portal-previous";
+/// W3C Trace Context in AMQP: the name that it has in HTTP.
+const TRACEPARENT_HEADER: &str = "traceparent";
 /// Unacknowledged messages that the broker sends ahead to one consumer, and thus a batch's bound.
 /// RabbitMQ counts messages, not bytes: so many of the largest, 1 MiB each, are 64 MiB.
 const PREFETCH: u16 = 64;
@@ -53,6 +57,8 @@ pub struct RabbitMq {
     url: ServerUrl,
     connection: Arc<Mutex<Option<Connection>>>,
     publisher: Arc<Mutex<Option<OpenChannel>>>,
+    /// Apart from the relay's, which may have it for a minute.
+    reading_sender: Arc<Mutex<Option<OpenChannel>>>,
 }
 
 /// Closed when dropped, also by who stopped waiting: that gives unacknowledged messages back and
@@ -89,7 +95,12 @@ impl RabbitMq {
     /// yet.
     #[must_use]
     pub fn at(url: &str) -> Self {
-        Self { url: url.into(), connection: Arc::default(), publisher: Arc::default() }
+        Self {
+            url: url.into(),
+            connection: Arc::default(),
+            publisher: Arc::default(),
+            reading_sender: Arc::default(),
+        }
     }
 
     async fn channel(&self) -> Result<OpenChannel, BusError> {
@@ -167,21 +178,32 @@ impl RabbitMq {
         Ok(())
     }
 
-    async fn begin(&self, queue: &Queue) -> Result<RabbitSubscription, BusError> {
+    async fn begin(&self, queue: &Queue) -> Result<RabbitSubscription<Message>, BusError> {
         let channel = self.channel().await?;
         declare_exchange(&channel.0).await?;
         declare_queue(&channel.0, queue).await?;
-        channel.0.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-        let name = queue.to_string();
-        let options = BasicConsumeOptions::default();
-        let (queue, tag) = (name.as_str().into(), "".into());
-        let consumer = channel.0.basic_consume(queue, tag, options, FieldTable::default()).await?;
-        Ok(RabbitSubscription { channel, consumer, last_tag: None })
+        consume(channel, &queue.to_string(), read).await
     }
+}
+
+async fn consume<T>(
+    channel: OpenChannel,
+    queue: &str,
+    read: Read<T>,
+) -> Result<RabbitSubscription<T>, BusError> {
+    channel.0.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let (options, tag) = (BasicConsumeOptions::default(), "".into());
+    let none = FieldTable::default();
+    let consumer = channel.0.basic_consume(queue.into(), tag, options, none).await?;
+    Ok(RabbitSubscription { channel, consumer, read, last_tag: None })
 }
 
 #[async_trait]
 impl Dependency for RabbitMq {
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
+
     async fn ping(&self) -> Result<(), BoxError> {
         self.channel().await?;
         Ok(())
@@ -226,6 +248,11 @@ async fn send(channel: &Channel, message: &Message) -> Result<lapin::PublisherCo
     let body = serde_json::to_vec(event).map_err(|error| BusError::Unavailable(error.into()))?;
     let mut headers = FieldTable::default();
     headers.insert(PREVIOUS_HEADER.into(), AMQPValue::LongLongInt(message.previous.get()));
+    let traceparent = message.traceparent.as_ref().or(event.metadata.traceparent.as_ref());
+    if let Some(traceparent) = traceparent {
+        let value = AMQPValue::LongString(traceparent.as_str().into());
+        headers.insert(TRACEPARENT_HEADER.into(), value);
+    }
     let properties = BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
         .with_content_type("application/cloudevents+json".into())
@@ -244,33 +271,34 @@ impl EventSubscriber for RabbitMq {
     }
 }
 
-struct RabbitSubscription {
+/// What a delivery says: one thing, or several that were sent together.
+type Read<T> = fn(&Delivery) -> Result<Vec<T>, serde_json::Error>;
+
+struct RabbitSubscription<T> {
     channel: OpenChannel,
     consumer: Consumer,
+    read: Read<T>,
     last_tag: Option<u64>,
 }
 
-impl RabbitSubscription {
+impl<T> RabbitSubscription<T> {
     /// A message that is not ours is rejected to the dead letter queue: no retry makes it ours.
-    async fn take(
-        &mut self,
-        delivery: lapin::message::Delivery,
-    ) -> Result<Option<Message>, BusError> {
-        match read(&delivery) {
-            Ok(message) => {
+    async fn take(&mut self, delivery: Delivery) -> Result<Vec<T>, BusError> {
+        match (self.read)(&delivery) {
+            Ok(said) => {
                 self.last_tag = Some(delivery.delivery_tag);
-                Ok(Some(message))
+                Ok(said)
             }
             Err(error) => {
                 tracing::error!(error = %error, key = %delivery.routing_key, "a message that is no event was put aside");
                 delivery.acker.reject(BasicRejectOptions { requeue: false }).await?;
-                Ok(None)
+                Ok(Vec::new())
             }
         }
     }
 }
 
-fn read(delivery: &lapin::message::Delivery) -> Result<Message, serde_json::Error> {
+fn read(delivery: &Delivery) -> Result<Vec<Message>, serde_json::Error> {
     let event: RecordedEvent = serde_json::from_slice(&delivery.data)?;
     let headers = delivery.properties.headers().as_ref();
     let previous = headers.and_then(|headers| headers.inner().get(PREVIOUS_HEADER));
@@ -279,12 +307,17 @@ fn read(delivery: &lapin::message::Delivery) -> Result<Message, serde_json::Erro
         // Without the header nothing is known of what came before: let the projector look.
         _ => Position::END,
     };
-    Ok(Message { event, previous })
+    let traceparent = headers.and_then(|headers| headers.inner().get(TRACEPARENT_HEADER));
+    let traceparent = match traceparent {
+        Some(AMQPValue::LongString(value)) => std::str::from_utf8(value.as_bytes()).ok(),
+        _ => None,
+    };
+    Ok(vec![Message { event, previous, traceparent: traceparent.map(str::to_owned) }])
 }
 
 #[async_trait]
-impl Subscription for RabbitSubscription {
-    async fn receive(&mut self) -> Result<Vec<Message>, BusError> {
+impl<T: Send + 'static> Subscription<T> for RabbitSubscription<T> {
+    async fn receive(&mut self) -> Result<Vec<T>, BusError> {
         let mut batch = Vec::new();
         while batch.len() < usize::from(PREFETCH) {
             let next = if batch.is_empty() {

@@ -1,5 +1,6 @@
 //! The article that its events add up to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::{ArticleId, Category, Stamp, Timestamp, UserId, Version};
 
 /// Where an article is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ArticleStatus {
     /// Only the newsroom sees it.
@@ -49,7 +50,7 @@ impl std::fmt::Display for ArticleStatus {
 }
 
 /// One correction, as readers see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Correction {
     /// When the text changed.
     pub at: Timestamp,
@@ -58,7 +59,7 @@ pub struct Correction {
 }
 
 /// Why and when an article was taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retraction {
     /// When.
     pub at: Timestamp,
@@ -68,7 +69,7 @@ pub struct Retraction {
 
 /// What the events of one article add up to: the state on which commands are decided, the
 /// document of the views, and the resource that the API answers with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Article {
     /// Which article.
     pub id: ArticleId,
@@ -85,7 +86,7 @@ pub struct Article {
     pub author_id: Option<UserId>,
     /// When it was begun.
     pub created_at: Timestamp,
-    /// When readers first saw it.
+    /// When readers first saw it; for an imported article that was elsewhere, before it was here.
     pub published_at: Option<Timestamp>,
     /// When the last event was recorded.
     pub updated_at: Timestamp,
@@ -200,10 +201,11 @@ impl Article {
 
     fn published(event: ArticlePublished, stamp: Stamp) -> Self {
         let ArticlePublished { category, text, author_id, drafted_at, .. } = event;
+        let published_at = event.first_published_at.unwrap_or(stamp.at);
         Self {
             status: ArticleStatus::Published,
-            created_at: drafted_at.unwrap_or(stamp.at),
-            published_at: Some(stamp.at),
+            created_at: drafted_at.unwrap_or(published_at),
+            published_at: Some(published_at),
             ..Self::drafted(ArticleDrafted { category, text, author_id }, stamp)
         }
     }

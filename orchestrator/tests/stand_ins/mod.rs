@@ -3,14 +3,19 @@
 use axum::extract::Request as HttpRequest;
 use axum::routing::get;
 use axum::{Json, Router};
+use futures::StreamExt;
+use futures::stream::{BoxStream, iter, pending};
 use orchestrator::upstream::Upstream;
 use proto::token::{PublicKeys, SigningKey};
 use proto::v1::queries_server::{Queries, QueriesServer};
+use proto::v1::recommendations_server::{Recommendations, RecommendationsServer};
 use proto::v1::{
-    Article, ArticleAnswer, ArticlePage, ArticleSummary, Change, FieldValue, GetArticleRequest,
-    GetHistoryRequest, GetUserRequest, History, HistoryAnswer, HistoryEntry, ListArticlesRequest,
-    ListUsersRequest, Retracted, Texts, User, UserPage, article_answer, field_value,
-    history_answer,
+    Article, ArticleAnswer, ArticlePage, ArticleSummary, Change, FieldValue, FollowRequest, Front,
+    GetArticleRequest, GetFrontRequest, GetHistoryRequest, GetMostReadRequest, GetProfileRequest,
+    GetSectionRequest, GetUserRequest, Happened, History, HistoryAnswer, HistoryEntry,
+    ListArticlesRequest, ListReadersRequest, ListUsersRequest, MostReadAnswer, Profile,
+    PublicEvent, ReaderPage, Retracted, Section, Texts, User, UserPage, article_answer,
+    field_value, history_answer,
 };
 use serde_json::json;
 use tonic::{Request, Response, Status};
@@ -35,10 +40,11 @@ pub(crate) fn commands(key: &SigningKey) -> Upstream {
 
 pub(crate) fn queries() -> Upstream {
     let service = tonic::service::Routes::new(QueriesServer::new(Stack));
+    let service = service.add_service(RecommendationsServer::new(Stack));
     Upstream::in_process("query-stack", service.into_axum_router())
 }
 
-struct Stack;
+pub(crate) struct Stack;
 
 fn retracted() -> Retracted {
     Retracted { at: TIME.to_owned(), reason: "Untrue.".to_owned() }
@@ -116,5 +122,68 @@ impl Queries for Stack {
 
     async fn list_users(&self, _: Request<ListUsersRequest>) -> Result<Response<UserPage>, Status> {
         Ok(Response::new(UserPage { items: vec![user(PUBLISHED), user(DRAFT)] }))
+    }
+
+    async fn get_section(
+        &self,
+        request: Request<GetSectionRequest>,
+    ) -> Result<Response<Section>, Status> {
+        let request = request.into_inner();
+        let id = if request.as_of.is_some() { MOVED } else { PUBLISHED };
+        let (id, published_at) = (id.to_owned(), Some(TIME.to_owned()));
+        let category = request.category;
+        let newest = vec![ArticleSummary { id, category, published_at, ..Default::default() }];
+        Ok(Response::new(Section { newest, position: 1, ..Default::default() }))
+    }
+
+    type FollowStream = BoxStream<'static, Result<Happened, Status>>;
+
+    /// Where the log ends, and then two events and no more.
+    async fn follow(
+        &self,
+        request: Request<FollowRequest>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        let after = request.into_inner().after.unwrap_or(10);
+        let event = |position, category: &str| PublicEvent {
+            position,
+            event: "article_published".to_owned(),
+            category: Some(category.to_owned()),
+            ..Default::default()
+        };
+        let events = vec![event(after + 1, "sports"), event(after + 2, "politics")];
+        let happened = [
+            Happened { position: after, ..Default::default() },
+            Happened { events, position: after + 2, erased: None },
+        ];
+        Ok(Response::new(iter(happened.map(Ok)).chain(pending()).boxed()))
+    }
+
+    async fn get_front(&self, _: Request<GetFrontRequest>) -> Result<Response<Front>, Status> {
+        Ok(Response::new(Front::default()))
+    }
+}
+
+/// Nobody has read anything.
+#[tonic::async_trait]
+impl Recommendations for Stack {
+    async fn get_profile(
+        &self,
+        _: Request<GetProfileRequest>,
+    ) -> Result<Response<Profile>, Status> {
+        Ok(Response::new(Profile { enabled: true, ..Default::default() }))
+    }
+
+    async fn list_readers(
+        &self,
+        _: Request<ListReadersRequest>,
+    ) -> Result<Response<ReaderPage>, Status> {
+        Ok(Response::new(ReaderPage::default()))
+    }
+
+    async fn get_most_read(
+        &self,
+        _: Request<GetMostReadRequest>,
+    ) -> Result<Response<MostReadAnswer>, Status> {
+        Ok(Response::new(MostReadAnswer::default()))
     }
 }

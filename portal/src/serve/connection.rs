@@ -10,10 +10,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Request, Version};
+use axum::http::{HeaderValue, Request, Response, Version};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use proto::conventions::Ending;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -46,6 +49,7 @@ pub(super) struct Connections {
     admission: Admission,
     tls: Option<TlsAcceptor>,
     shutdown: CancellationToken,
+    ending: Ending,
     /// Who is in: none is left when it is full.
     places: Arc<Semaphore>,
     http: Arc<Builder<TokioExecutor>>,
@@ -66,7 +70,8 @@ impl Connections {
             .keep_alive_interval(PING)
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX));
-        Self { router, admission, tls, shutdown, places, http: Arc::new(http) }
+        let ending = Ending(Arc::new(shutdown.clone()));
+        Self { router, admission, tls, shutdown, ending, places, http: Arc::new(http) }
     }
 
     /// Returns when the connection is closed.
@@ -86,37 +91,29 @@ impl Connections {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: SocketAddr,
     ) {
-        let use_of_it = Arc::new(Use::default());
-        let (router, admission, of_requests) = (self.router, self.admission, use_of_it.clone());
-        let places = self.places;
+        let (http, shutdown) = (Arc::clone(&self.http), self.shutdown.clone());
+        let served = Arc::new(Served { connections: self, peer, used: Use::default() });
+        let of_requests = Arc::clone(&served);
         let service = service_fn(move |request: Request<_>| {
-            let (router, admission) = (router.clone(), admission.clone());
-            let (under_way, places) = (UnderWay::begin(&of_requests), places.clone());
-            async move {
-                let mut request = request.map(Body::new);
-                request.extensions_mut().insert(ConnectInfo(peer));
-                let keeps_place = request.version() <= Version::HTTP_11;
-                let mut response = admission.answer(router, request).await;
-                // While others wait for a place, nobody keeps one only to be idle.
-                if keeps_place && places.available_permits() == 0 {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                drop(under_way);
-                Ok::<_, Infallible>(response)
-            }
+            let served = Arc::clone(&of_requests);
+            async move { Ok::<_, Infallible>(served.answer(request.map(Body::new)).await) }
         });
-        let service = TowerToHyperService::new(service);
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let connection =
+            http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let mut connection = std::pin::pin!(connection);
         let idle_or_stopped = async {
             tokio::select! {
-                () = use_of_it.ends() => {}
-                () = self.shutdown.cancelled() => {}
+                () = served.used.ends() => {}
+                () = shutdown.cancelled() => {}
             }
         };
+        // In a set of its own, so that it is looked at when it is woken and not whenever the connection
+        // is: all connections wait for the shutdown behind one lock.
+        let mut aside: FuturesUnordered<_> = [idle_or_stopped].into_iter().collect();
         let ended = tokio::select! {
+            biased;
             ended = &mut connection => ended,
-            () = idle_or_stopped => {
+            _ = aside.next() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -124,6 +121,29 @@ impl Connections {
         if let Err(error) = ended {
             tracing::debug!(%peer, %error, "a connection broke");
         }
+    }
+}
+
+/// One connection, for its requests.
+struct Served {
+    connections: Connections,
+    peer: SocketAddr,
+    used: Use,
+}
+
+impl Served {
+    async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
+        let Connections { router, admission, places, ending, .. } = &self.connections;
+        let _under_way = UnderWay::begin(&self.used);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        request.extensions_mut().insert(ending.clone());
+        let keeps_place = request.version() <= Version::HTTP_11;
+        let mut response = admission.answer(router.clone(), request).await;
+        // While others wait for a place, nobody keeps one only to be idle.
+        if keeps_place && places.available_permits() == 0 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 
@@ -153,17 +173,17 @@ impl Use {
 }
 
 /// A request, until it is answered or given up.
-struct UnderWay(Arc<Use>);
+struct UnderWay<'a>(&'a Use);
 
-impl UnderWay {
-    fn begin(of: &Arc<Use>) -> Self {
+impl<'a> UnderWay<'a> {
+    fn begin(of: &'a Use) -> Self {
         of.begun.fetch_add(1, Ordering::Relaxed);
         of.under_way.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(of))
+        Self(of)
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
@@ -175,7 +195,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_ends_when_nobody_uses_it_and_not_before() {
-        let connection = Arc::new(Use::default());
+        let connection = Use::default();
         let request = UnderWay::begin(&connection);
         assert!(timeout(10 * IDLE, connection.ends()).await.is_err(), "a request is under way");
         drop(request);

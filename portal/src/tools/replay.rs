@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, stream};
+use query_stack::reading_store;
 use query_stack::view_store::{Checkpoint, View};
 use query_stack::{Built, RebuildError, Rebuilder, Until};
 
@@ -14,8 +15,13 @@ use crate::wiring;
 
 /// Views that go live at the same time: their indexes are built then, each by one core of the server.
 const AT_A_TIME: usize = 4;
+/// No view of the log: profiles are made of readings.
+const RECOMMENDATIONS: &str = "recommendations";
 
 pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCode> {
+    if arguments.view.as_deref() == Some(RECOMMENDATIONS) {
+        return recommendations(&settings, &arguments).await;
+    }
     let (view, category) = (arguments.view.as_deref(), arguments.category.as_ref());
     let selected = select(&settings.categories, view, category);
     if selected.is_empty() {
@@ -56,6 +62,18 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
         return Err(error);
     }
     println!("total: {}{}", meter.finish(), peak());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In place, one profile after the other: there is nothing to switch.
+async fn recommendations(settings: &Settings, arguments: &Replay) -> Result<ExitCode> {
+    let Replay { category, until, dry_run, rollback, .. } = arguments;
+    if category.is_some() || until.is_some() || *dry_run || *rollback {
+        bail!("--view {RECOMMENDATIONS} can only be made again as a whole, from what is kept");
+    }
+    let stores = wiring::stores(settings).await?;
+    let count = reading_store::rebuild(&*stores.readings, reading_store::kept_since()).await?;
+    println!("{RECOMMENDATIONS}: made again from the readings, profiles: {count}");
     Ok(ExitCode::SUCCESS)
 }
 

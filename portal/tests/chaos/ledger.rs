@@ -39,6 +39,8 @@ pub(crate) struct Known {
     pub(crate) public: bool,
     /// A command to it is under way, or the portal will change it by itself.
     pub(crate) moving: bool,
+    /// It is on its way to another category, or went there at a position that nobody was told.
+    pub(crate) away: bool,
 }
 
 #[derive(Default)]

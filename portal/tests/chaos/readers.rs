@@ -73,6 +73,8 @@ impl Reader {
         let version = match answer.status {
             200 => answer.body["version"].as_i64().expect("a version"),
             410 => RETRACTED,
+            // It went to another category meanwhile, whose view does not have it yet.
+            404 if self.went_away(id, known) => return false,
             _ => {
                 let status = answer.status;
                 self.ledger.is_wrong(format!("{path} {known:?}: {status} {}", answer.body));
@@ -91,6 +93,12 @@ impl Reader {
         }
         self.seen.insert(key, version);
         true
+    }
+
+    /// Whether it is, or may be, in another category than it was known in.
+    fn went_away(&self, id: &str, known: &Known) -> bool {
+        let articles = self.ledger.articles();
+        articles.get(id).is_some_and(|now| now.category != known.category || now.away)
     }
 
     async fn ask(&mut self, path: &str, door: usize) -> Option<Answer> {
@@ -142,7 +150,19 @@ impl Reader {
         // A section that says that it is stale may be older than what was seen.
         for section in sections.iter().filter(|section| section["status"] != "stale") {
             let articles = section["articles"].as_array().expect("articles");
-            self.look_at("/v1/home", articles);
+            articles.iter().for_each(|article| self.look_at_the_front_page(article));
+        }
+    }
+
+    /// Every door keeps a page of its own, so that only what a position stands for is promised, and
+    /// not all that was ever seen through another door.
+    fn look_at_the_front_page(&mut self, article: &Value) {
+        let (id, version) = (article["id"].as_str().expect("an id"), article["version"].as_i64());
+        let known = self.ledger.articles().get(id).cloned();
+        let Some(known) = known.filter(|known| known.position <= self.position) else { return };
+        if known.retracted || version < Some(known.version) {
+            let what = format!("/v1/home at {} has {id} at {version:?}", self.position);
+            self.ledger.is_wrong(format!("{what}, known {known:?}"));
         }
     }
 

@@ -114,8 +114,15 @@ impl Writer {
         let (version, position) = (version_of(&answer), answer.position());
         self.note(&request, events, Some(id.clone()), Outcome::Acknowledged(position));
         let public = state == State::Published;
-        let known =
-            Known { category, version, position, retracted: false, public, moving: scheduled };
+        let known = Known {
+            category,
+            version,
+            position,
+            retracted: false,
+            public,
+            moving: scheduled,
+            away: false,
+        };
         self.ledger.articles().insert(id.clone(), known);
         self.own.push(Own { id, category, version, state });
     }
@@ -166,6 +173,9 @@ impl Writer {
         let to = others[self.random.below(others.len())];
         let request =
             self.request(Method::POST, self.address(at, "/move"), json!({"category": to}));
+        if let Some(known) = self.ledger.articles().get_mut(&self.own[at].id) {
+            known.away = true;
+        }
         self.change(at, request, &["moved_out", "moved_in"], |own| own.category = to).await;
     }
 
@@ -231,6 +241,7 @@ impl Writer {
         known.retracted |= events == ["retracted"];
         known.public |= events == ["published"];
         known.moving = events == ["scheduled"] || outcome == Outcome::Happened;
+        known.away &= outcome == Outcome::Happened;
     }
 
     /// Commands that must be refused, whatever is down.

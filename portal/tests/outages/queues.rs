@@ -20,7 +20,7 @@ pub(crate) async fn the_bus_delivers(portal: &Portal) {
         queues.retain(|queue| queue["name"] != "portal.dead-letters");
         let consumed =
             |queue: &Value| queue["consumers"].as_u64() >= Some(1) && queue["messages"] == 0;
-        (queues.len() == 7 && queues.iter().all(consumed)).then_some(())
+        (queues.len() == 12 && queues.iter().all(consumed)).then_some(())
     })
     .await;
 }
@@ -45,7 +45,7 @@ async fn queues_that_are_purged_or_deleted_while_news_come_in_cost_no_view_anyth
     let mut during = Vec::new();
     for round in 0..2 {
         the_bus_delivers(&portal).await;
-        for queue in ["articles", "desk"] {
+        for queue in ["articles", "desk", "search"] {
             let queue = format!("queues/{vhost}/portal.{queue}.news.sports");
             during.push(Published::new(&portal, &format!("During {round}")).await);
             at_the_broker(&portal, Method::DELETE, &format!("{queue}/contents")).await;

@@ -1,9 +1,11 @@
 //! The public door as a client sees it: requests and what comes back.
 
+use std::time::{Duration, Instant};
+
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{Portal, Wiring};
+use super::{DEADLINE, Portal, Wiring};
 
 /// The public door, for one client; clients that work at the same time have a clone each.
 #[derive(Clone)]
@@ -30,11 +32,16 @@ impl Door {
     }
 
     pub async fn get(&self, path: &str) -> Answer {
+        Answer::of_patient(self.request(Method::GET, path)).await
+    }
+
+    /// The first answer, whatever it says.
+    pub async fn get_once(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::GET, path)).await
     }
 
     pub async fn read(&self, path: &str, position: i64) -> Answer {
-        Answer::of(self.get_at(path, position)).await
+        Answer::of_patient(self.get_at(path, position)).await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
@@ -121,11 +128,31 @@ pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub body: Value,
+    /// How often a patient client was told to ask again before.
+    pub refused: usize,
 }
 
 impl Answer {
     pub async fn of(request: RequestBuilder) -> Self {
         Self::try_of(request).await.expect("an answer")
+    }
+
+    /// What somebody gets who asks again when told to, as a busy machine may tell anybody: that it is
+    /// too early, or that a part of the page was late. Who has to be answered at once, or refused, or
+    /// to see a page with a part missing, is asked for with [`Answer::of`].
+    async fn of_patient(request: RequestBuilder) -> Self {
+        let (began, mut refused) = (Instant::now(), 0);
+        loop {
+            let again = request.try_clone().expect("a request without a body");
+            let answer = Self { refused, ..Self::of(again).await };
+            let is_early = answer.status == 503 && !answer.header("retry-after").is_empty();
+            let told = is_early || answer.body["degraded"] == true;
+            if !told || began.elapsed() > DEADLINE / 3 {
+                return answer;
+            }
+            refused += 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     pub async fn try_of(request: RequestBuilder) -> Result<Self, reqwest::Error> {
@@ -135,12 +162,12 @@ impl Answer {
         let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
         let body = if bytes.is_empty() {
             Value::Null
-        } else if kind.is_some_and(|kind| kind.contains("text")) {
+        } else if kind.is_some_and(|kind| kind.contains("text") || kind.contains("xml")) {
             Value::String(String::from_utf8(bytes.into()).expect("UTF-8"))
         } else {
             serde_json::from_slice(&bytes).expect("JSON")
         };
-        Ok(Self { status, headers, body })
+        Ok(Self { status, headers, body, refused: 0 })
     }
 
     pub fn header(&self, name: &str) -> &str {

@@ -140,7 +140,7 @@ impl Portal {
         format!("--categories={}", others.join(","))
     }
 
-    fn orchestrator_arguments(&self) -> Vec<String> {
+    pub fn orchestrator_arguments(&self) -> Vec<String> {
         let address = |name| self.url(name, "");
         let others = self.other_categories();
         let others = others.trim_start_matches("--categories=").split(',');

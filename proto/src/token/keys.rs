@@ -8,15 +8,17 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::{Claims, TYPE, ed25519};
 
 /// A JWK set (RFC 7517) of Ed25519 keys (RFC 8037): the JSON of `/.well-known/jwks.json`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicKeys {
     #[serde(deserialize_with = "those_we_know")]
+    #[schemars(with = "Vec<PublicKey>")]
     pub(super) keys: Vec<PublicKey>,
 }
 
@@ -34,7 +36,7 @@ impl FromIterator<PublicKey> for PublicKeys {
 }
 
 /// One public key of a [`PublicKeys`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicKey {
     kty: KeyType,
     crv: Curve,
@@ -57,31 +59,32 @@ impl PublicKey {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 enum KeyType {
     #[serde(rename = "OKP")]
     Okp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 enum Curve {
     Ed25519,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 enum KeyAlgorithm {
     #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 enum Usage {
     #[serde(rename = "sig")]
     Sig,
 }
 
 /// The public key itself; base64url in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline, with = "String")]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Point(pub(super) [u8; 32]);
 

@@ -143,6 +143,22 @@ fn what_is_left_out_stays_as_it_is_until_it_is_taken_back() {
     assert!(erased.documents.is_empty() && erased.failed.is_empty());
 }
 
+#[test]
+fn breaking_news_that_was_cleared_is_taken_back_also_when_it_cannot_be_read() {
+    let of_front = |version, name, data| {
+        let stream_id = events::front::FrontId::breaking().into();
+        let partition = Partition::Front;
+        RecordedEvent { stream_id, partition, ..of_user(version, name, data) }
+    };
+    let article = Uuid::from_u128(1);
+    let set = format!(r#"{{"article_id":"{article}","category":"sports"}}"#);
+    let events =
+        [of_front(1, "front.breaking_set", &set), of_front(2, "front.breaking_cleared", "[1]")];
+    let folded = fold(Program::of(&View::front()), Vec::new(), &events, HashSet::new());
+    assert_eq!((folded.documents.len(), folded.removed.len()), (0, 1));
+    assert_eq!(failures(&folded), [(2, false)]);
+}
+
 fn sports() -> Category {
     "sports".parse().expect("a category")
 }

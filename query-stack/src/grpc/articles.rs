@@ -4,7 +4,7 @@ use events::Timestamp;
 use events::news::{Article, Viewer};
 use events::personal::PersonalText;
 use proto::v1::article_answer::Answer;
-use proto::v1::{ArticlePage, GetArticleRequest, ListArticlesRequest};
+use proto::v1::{ArticlePage, ArticleSummary, GetArticleRequest, ListArticlesRequest, ListPlace};
 use serde::Deserialize;
 use serde_json::Value;
 use tonic::Status;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::past::point;
 use super::{Queries, at_most, id, malformed, nothing, place, read, viewer};
-use crate::view_store::{ListFilter, View};
+use crate::view_store::{Document, ListFilter, Relevance, SearchPlace, View, search};
 
 impl Queries {
     pub(super) async fn articles(
@@ -21,8 +21,11 @@ impl Queries {
     ) -> Result<ArticlePage, Status> {
         let category = self.category(&request.category)?.clone();
         let mut filter = filter(&request)?;
-        let view = match (&filter.status, viewer(request.viewer)?) {
+        let view = match (&filter.status, viewer(request.viewer.clone())?) {
+            (None, _) if request.q.is_some() => View::search(category),
             (None, _) => View::articles(category),
+            // Only what the public may read is searched.
+            (Some(_), _) if request.q.is_some() => return Err(malformed()),
             (Some(_), None) => return Err(Status::permission_denied("for the newsroom only")),
             (Some(_), Some(viewer)) => {
                 if !narrow(&mut filter, viewer) {
@@ -32,12 +35,36 @@ impl Queries {
             }
         };
         let live = self.live(&view, request.min_position).await?;
-        let limit = at_most(request.limit);
-        let found = self.look(self.store.list(&view, live.generation, &filter, limit)).await?;
-        let mut bodies: Vec<_> = found.into_iter().map(|document| document.body).collect();
+        let found = self.found(&view, live.generation, filter, &request).await?;
+        let (relevances, mut bodies): (Vec<_>, Vec<_>) =
+            found.into_iter().map(|(relevance, document)| (relevance, document.body)).unzip();
         self.open_bylines(&mut bodies).await;
-        let items = bodies.into_iter().map(read).collect::<Result<_, _>>()?;
+        let summary = |(body, relevance): (_, Option<Relevance>)| {
+            let summary: ArticleSummary = read(body)?;
+            Ok(ArticleSummary { relevance: relevance.map(Relevance::get), ..summary })
+        };
+        let items =
+            bodies.into_iter().zip(relevances).map(summary).collect::<Result<_, Status>>()?;
         Ok(ArticlePage { items, position: live.position.get() })
+    }
+
+    /// The documents of a page; with their relevance, if something is searched for.
+    async fn found(
+        &self,
+        view: &View,
+        generation: i64,
+        filter: ListFilter,
+        request: &ListArticlesRequest,
+    ) -> Result<Vec<(Option<Relevance>, Document)>, Status> {
+        let (store, limit) = (&*self.store, at_most(request.limit));
+        let Some(question) = &request.q else {
+            let listed = self.look(store.list(view, generation, &filter, limit)).await?;
+            return Ok(listed.into_iter().map(|document| (None, document)).collect());
+        };
+        let (words, after) = (proto::words(question), search_place(request, &filter)?);
+        let found = search(store, view, generation, &words, &filter, after, limit);
+        let found = self.look(found).await?;
+        Ok(found.into_iter().map(|(relevance, document)| (Some(relevance), document)).collect())
     }
 
     pub(super) async fn article(&self, request: GetArticleRequest) -> Result<Answer, Status> {
@@ -84,7 +111,7 @@ impl Queries {
     }
 
     /// Puts the bylines as they are printed in the place of the sealed ones.
-    async fn open_bylines(&self, bodies: &mut [Value]) {
+    pub(super) async fn open_bylines(&self, bodies: &mut [Value]) {
         let sealed = bodies.iter().map(|body| PersonalText::deserialize(&body["byline"]).ok());
         let sealed: Vec<_> = sealed.collect();
         let keys = self.keyring.keys_for(sealed.iter().flatten()).await;
@@ -105,12 +132,26 @@ fn narrow(filter: &mut ListFilter, viewer: Viewer) -> bool {
 
 fn filter(request: &ListArticlesRequest) -> Result<ListFilter, Status> {
     let author = |id: &String| Uuid::parse_str(id).map_err(|_| malformed());
+    let time = |text: &String| text.parse().map_err(|_| malformed());
     Ok(ListFilter {
         tag: request.tag.clone(),
         author_id: request.author_id.as_ref().map(author).transpose()?,
         status: request.status.clone(),
+        byline: request.byline.clone(),
+        from: request.from.as_ref().map(time).transpose()?,
+        to: request.to.as_ref().map(time).transpose()?,
+        search: None,
         after: place(request.after.as_ref())?,
     })
+}
+
+fn search_place(
+    request: &ListArticlesRequest,
+    filter: &ListFilter,
+) -> Result<Option<SearchPlace>, Status> {
+    let relevance = |after: &ListPlace| after.relevance.and_then(Relevance::of);
+    let relevance = request.after.as_ref().map(|after| relevance(after).ok_or_else(malformed));
+    Ok(relevance.transpose()?.zip(filter.after))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use proto::v1::{
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{Queries, id, malformed, nothing, read, viewer};
+use super::{Queries, id, malformed, nothing, read, silent_log, viewer};
 use crate::history::{Access, Ledger, Point, access};
 
 /// How long the differences of one ledger are looked for.
@@ -68,10 +68,7 @@ impl Queries {
         viewer: Option<Viewer>,
     ) -> Result<Past, Status> {
         let events = self.log.read_stream(&StreamId::from(ArticleId(id))).await;
-        let events = events.map_err(|error| {
-            tracing::warn!(error = %Chain(&error), "the past of an article cannot be read");
-            Status::unavailable("the event log does not answer")
-        })?;
+        let events = events.map_err(silent_log)?;
         let now = Timestamp::from(chrono::Utc::now());
         let access = access(&events, category, viewer, now).map_err(|error| corrupt(&*error))?;
         let since_publication = match access {

@@ -1,6 +1,8 @@
 //! The queries, asked of a newsroom that has lived through something.
 
+mod front;
 pub(crate) mod newsroom;
+mod recommendations;
 
 use std::sync::atomic::Ordering;
 

@@ -63,6 +63,27 @@ impl Queries {
         }
     }
 
+    /// Returns when what was to be forgotten of readings up to `min` is forgotten.
+    pub(super) async fn forgotten(&self, min: i64) -> Result<(), Status> {
+        let min = Position::new(min);
+        if min == Position::START {
+            return Ok(());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let last = timeout_at(deadline, self.last_of_partition(&View::users(), min)).await;
+        let needed = last.unwrap_or(min);
+        let (mut place, mut pause) = (None, LOOK_AGAIN);
+        while self.look(self.readings.followed()).await? < needed {
+            place = place.or_else(|| self.waiting.try_acquire().ok());
+            if Instant::now() >= deadline || place.is_none() {
+                return Err(Status::failed_precondition("not everything is forgotten yet"));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LOOK_AGAIN_LATER);
+        }
+        Ok(())
+    }
+
     /// Where this process has moved a view that still moves, once that is `min` or beyond. Such a
     /// view gets there by itself, however far behind it is: `min` was committed before it was asked
     /// for, so what comes next lies beyond it. Waiting for that costs nothing, while every look at

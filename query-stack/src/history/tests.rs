@@ -44,6 +44,7 @@ fn published() -> NewsEvent {
         author_id: Some(ada()),
         drafted_at: None,
         scheduled_for: None,
+        first_published_at: None,
     })
 }
 

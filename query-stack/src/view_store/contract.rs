@@ -5,6 +5,7 @@ mod generations;
 mod loading;
 mod parking;
 mod reading;
+mod searching;
 mod writing;
 
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     ApplyError, Change, Checkpoint, Document, ListFilter, MongoViewStore, Projection, Slot,
-    SqliteViewStore, Unavailable, View, ViewStore,
+    SqliteViewStore, Unavailable, View, ViewStore, search,
 };
 
 fn view(projection: Projection, partition: &str) -> View {
@@ -83,7 +84,7 @@ async fn list(
     store.list(view, generation, filter, limit).await.expect("a list")
 }
 
-async fn sqlite() -> (SqliteViewStore, TempDir) {
+pub(crate) async fn sqlite() -> (SqliteViewStore, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("views.db");
     let store = SqliteViewStore::at(path.to_str().expect("UTF-8")).await.expect("a file");
@@ -91,7 +92,7 @@ async fn sqlite() -> (SqliteViewStore, TempDir) {
 }
 
 /// A database of its own for each test.
-async fn mongodb() -> (MongoViewStore, ::mongodb::Database) {
+pub(crate) async fn mongodb() -> (MongoViewStore, ::mongodb::Database) {
     let url =
         std::env::var("PORTAL_VIEW_STORE").expect("PORTAL_VIEW_STORE: see `scripts/services env`");
     let (server, database) = url.rsplit_once('/').expect("mongodb://host/database");
@@ -147,7 +148,16 @@ contract! {
         lists_filter_by_status
         unlisted_documents_are_in_no_list
         lists_leave_the_content_out
+        what_was_taken_back_is_told_the_last_first
         a_scan_goes_through_all_documents_in_order_of_id;
+    searching:
+        what_has_every_word_is_found_the_most_relevant_first
+        case_and_diacritics_count_for_nothing_and_endings_do
+        nothing_in_a_question_is_an_operator
+        a_search_passes_the_filters_of_a_list
+        pages_of_a_search_neither_repeat_nor_skip_while_articles_come
+        only_what_a_document_says_now_is_found
+        each_generation_of_each_view_is_searched_for_itself;
     generations:
         nobody_sees_a_rebuild_before_the_switch
         a_switch_waits_until_the_rebuild_has_caught_up

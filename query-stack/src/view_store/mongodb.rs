@@ -8,27 +8,28 @@
 mod abandoned;
 mod collections;
 mod parked;
+mod reading;
+mod readings;
 mod slots;
 mod stored;
+mod upgrading;
 mod writing;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use events::{BoxError, Dependency, StreamId};
-use futures::TryStreamExt;
-use mongodb::bson::{Document as Bson, doc};
+use mongodb::bson::doc;
 use mongodb::error::Error;
 use mongodb::options::{ClientOptions, FindOptions, ReadConcern, WriteConcern};
 use mongodb::{Client, Collection, Database};
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::parked::StoredParked;
+use self::readings::Readings;
 use self::slots::Slots;
-use self::stored::Stored;
 use self::writing::Step;
 use super::generations::Generations;
 use super::moves::{Move, Moves};
@@ -54,6 +55,7 @@ pub struct MongoViewStore {
     database: Database,
     slots: Slots,
     parked: Collection<StoredParked>,
+    readings: Readings,
     moves: Moves,
 }
 
@@ -82,30 +84,8 @@ impl MongoViewStore {
             .ok_or("the URL of the view store names no database: mongodb://HOST/DATABASE")?;
         let slots = Slots::new(&database);
         let parked = database.collection(parked::COLLECTION);
-        Ok(Self { client, database, slots, parked, moves: Moves::default() })
-    }
-
-    /// At most `limit` documents, in one round trip while they fit.
-    async fn find(
-        &self,
-        view: &View,
-        generation: i64,
-        filter: Bson,
-        mut options: FindOptions,
-        limit: usize,
-    ) -> Result<Vec<Document>, Unavailable> {
-        if limit == 0 {
-            return Ok(Vec::new()); // to MongoDB it would mean: all
-        }
-        options.limit = i64::try_from(limit).ok();
-        // One more than there are, or the server keeps the cursor open for another round trip.
-        options.batch_size = u32::try_from(limit).ok().and_then(|limit| limit.checked_add(1));
-        let collection: Collection<Stored<Value>> =
-            self.database.collection(&collections::name(view, generation));
-        let found =
-            async { collection.find(filter).with_options(options).await?.try_collect().await };
-        let found: Vec<_> = answered(found).await??;
-        found.into_iter().map(Document::try_from).collect::<Result<_, _>>().map_err(Unavailable)
+        let readings = Readings::new(&database);
+        Ok(Self { client, database, slots, parked, readings, moves: Moves::default() })
     }
 }
 
@@ -115,6 +95,10 @@ async fn answered<T>(call: impl IntoFuture<Output = T>) -> Result<T, Unavailable
 
 #[async_trait]
 impl Dependency for MongoViewStore {
+    fn system(&self) -> &'static str {
+        "mongodb"
+    }
+
     async fn ping(&self) -> Result<(), BoxError> {
         answered(self.database.run_command(doc! { "ping": 1 })).await??;
         Ok(())
@@ -125,6 +109,10 @@ impl Dependency for MongoViewStore {
 impl ViewStore for MongoViewStore {
     async fn state(&self, view: &View) -> Result<ViewState, Unavailable> {
         Ok(answered(self.find_or_create(view)).await??.state)
+    }
+
+    async fn upgrade(&self, view: &View) -> Result<(), Unavailable> {
+        self.make_indexes(view).await
     }
 
     async fn apply(
@@ -138,7 +126,7 @@ impl ViewStore for MongoViewStore {
         let to = from.after(change);
         let Change { removed, freed, .. } = *change;
         let refused = |error: mongodb::bson::error::Error| Unavailable(error.into());
-        let documents = &stored::replacements(change.documents).map_err(refused)?;
+        let documents = &stored::replacements(view, change.documents).map_err(refused)?;
         let parked = parked::replacements(view, from.generation, change.parked);
         let parked = &parked.map_err(refused)?;
         let step = Step { view, slot, from, to, documents, removed, parked, freed };
@@ -198,11 +186,17 @@ impl ViewStore for MongoViewStore {
         filter: &ListFilter,
         limit: usize,
     ) -> Result<Vec<Document>, Unavailable> {
-        let options = FindOptions::builder()
-            .sort(doc! { "listed_at": -1, "_id": -1 })
-            .projection(doc! { "body.content": 0 })
-            .build();
-        self.find(view, generation, stored::listed(filter), options, limit).await
+        self.find_listed(view, generation, filter, limit).await
+    }
+
+    async fn retracted(
+        &self,
+        view: &View,
+        generation: i64,
+        limit: usize,
+    ) -> Result<Vec<Document>, Unavailable> {
+        let options = FindOptions::builder().sort(stored::retracted_index()).build();
+        self.find(view, generation, stored::retracted(), options, limit).await
     }
 
     async fn scan(
@@ -245,20 +239,41 @@ impl ViewStore for MongoViewStore {
 mod tests {
     use events::{Category, Position, Timestamp, Version};
 
+    use super::super::{Relevance, Search};
     use super::*;
 
     /// The winning plan for a list, as JSON.
     async fn plan(store: &MongoViewStore, view: &View, filter: &ListFilter) -> String {
+        let sort = match filter.search {
+            None => doc! { "listed_at": -1, "_id": -1 },
+            Some(_) => doc! { "listed_at": -1 },
+        };
         let find = doc! {
             "find": collections::name(view, 1),
             "filter": stored::listed(filter),
-            "sort": doc! { "listed_at": -1, "_id": -1 },
+            "sort": sort,
             "limit": 20,
         };
         let explain = doc! { "explain": find, "verbosity": "queryPlanner" };
         let answer = store.database.run_command(explain).await.expect("a plan");
         let planner = answer.get_document("queryPlanner").expect("a planner");
         planner.get_document("winningPlan").expect("a plan").to_string()
+    }
+
+    /// The planner tries the indexes out: among many others, few have what is asked for.
+    async fn fill(store: &MongoViewStore, view: &View) {
+        let other = |number| Document {
+            id: Uuid::from_u128(number),
+            version: Version::new(1),
+            listed_at: Some(Timestamp::from_millis(1)),
+            body: serde_json::json!({
+                "status": "published", "author_id": Uuid::max(), "byline": "Ada", "title": "Goal",
+            }),
+        };
+        let others: Vec<_> = (0..300).map(other).collect();
+        let from = store.state(view).await.expect("a state").live;
+        let change = Change { to: Position::new(1), documents: &others, ..Default::default() };
+        store.apply(view, Slot::Live, from, &change).await.expect("applied");
     }
 
     #[tokio::test]
@@ -268,31 +283,38 @@ mod tests {
         let options = database.split_once('?').map_or("", |(_, options)| options);
         let url = format!("{server}/plans-{}?{options}", Uuid::now_v7());
         let store = MongoViewStore::at(&url).await.expect("a URL of MongoDB");
-        let view = View::desk("sports".parse::<Category>().expect("a category"));
-        let from = store.state(&view).await.expect("a state").live;
-        // The planner tries the indexes out: among many others, few have what is asked for.
-        let other = |number| Document {
-            id: Uuid::from_u128(number),
-            version: Version::new(1),
-            listed_at: Some(Timestamp::from_millis(1)),
-            body: serde_json::json!({ "status": "published", "author_id": Uuid::max() }),
-        };
-        let others: Vec<_> = (0..300).map(other).collect();
-        let change = Change { to: Position::new(1), documents: &others, ..Default::default() };
-        let applied = store.apply(&view, Slot::Live, from, &change).await;
-        applied.expect("applied");
+        let sports = || "sports".parse::<Category>().expect("a category");
+        let (desk, articles) = (View::desk(sports()), View::articles(sports()));
+        fill(&store, &desk).await;
+        fill(&store, &articles).await;
+        let searched = View::search(sports());
+        fill(&store, &searched).await;
         let status = Some("draft".to_owned());
         let author_id = Some(Uuid::nil());
+        let byline = Some("Eve".to_owned());
+        let words = vec!["nowhere".to_owned(), "goal".to_owned()];
+        let search = Some(Search { words, relevance: Relevance::Summary });
         let cases = [
-            (ListFilter::default(), "listed_at_-1__id_-1"),
+            (&desk, ListFilter::default(), "listed_at_-1__id_-1"),
             (
+                &desk,
                 ListFilter { author_id, ..Default::default() },
                 "body.author_id_1_listed_at_-1__id_-1",
             ),
-            (ListFilter { status, ..Default::default() }, "body.status_1_listed_at_-1__id_-1"),
+            (
+                &desk,
+                ListFilter { status, ..Default::default() },
+                "body.status_1_listed_at_-1__id_-1",
+            ),
+            (
+                &articles,
+                ListFilter { byline, ..Default::default() },
+                "body.byline_1_listed_at_-1__id_-1",
+            ),
+            (&searched, ListFilter { search, ..Default::default() }, "words_1_listed_at_-1"),
         ];
-        for (filter, index) in cases {
-            let plan = plan(&store, &view, &filter).await;
+        for (view, filter, index) in cases {
+            let plan = plan(&store, view, &filter).await;
             assert!(plan.contains(&format!("\"{index}\"")), "{filter:?}: {plan}");
             assert!(!plan.contains("\"SORT\""), "{filter:?}: {plan}");
         }

@@ -3,8 +3,11 @@
 //! Writers take the file's single write lock before they look at a checkpoint (`BEGIN IMMEDIATE`),
 //! so that what they saw still holds when they write. Readers see the last commit and never wait.
 
+mod listing;
 mod loading;
 mod parked;
+mod readings;
+mod searching;
 mod views;
 
 use std::sync::Arc;
@@ -38,27 +41,6 @@ pub struct SqliteViewStore {
 
 /// Held while a transaction writes.
 type Turn = OwnedMutexGuard<()>;
-
-macro_rules! list {
-    ($status:literal) => {
-        concat!(
-            "SELECT id, version, listed_at, json_remove(body, '$.content') FROM documents
-             WHERE view = ?1 AND generation = ?2 AND listed_at IS NOT NULL
-               AND (listed_at, id) < (?3, ?4)
-               AND (?5 IS NULL
-                    OR EXISTS (SELECT 1 FROM json_each(documents.body, '$.tags') WHERE value = ?5))
-               AND (?6 IS NULL OR json_extract(body, '$.author_id') = ?6)
-               AND ",
-            $status,
-            " ORDER BY listed_at DESC, id DESC LIMIT ?8"
-        )
-    };
-}
-
-/// Walks the list.
-const LIST: &str = list!("?7 IS NULL");
-/// Walks the part of the list that has one status: a text of its own, or no index could be used.
-const LIST_OF_STATUS: &str = list!("json_extract(body, '$.status') = ?7");
 
 type Row = (Hyphenated, i64, Option<i64>, Json<Value>);
 
@@ -114,6 +96,10 @@ impl SqliteViewStore {
 
 #[async_trait]
 impl Dependency for SqliteViewStore {
+    fn system(&self) -> &'static str {
+        "sqlite"
+    }
+
     async fn ping(&self) -> Result<(), BoxError> {
         sqlx::query("SELECT EXISTS (SELECT 1 FROM views)").execute(&self.pool).await?;
         Ok(())
@@ -133,6 +119,11 @@ impl ViewStore for SqliteViewStore {
         Ok(new.state)
     }
 
+    /// Its indexes are made when the file is opened.
+    async fn upgrade(&self, _: &View) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
     async fn apply(
         &self,
         view: &View,
@@ -146,8 +137,10 @@ impl ViewStore for SqliteViewStore {
         views::move_checkpoint(&mut transaction, &name, slot, from, to).await?;
         for document in change.documents {
             views::put_document(&mut transaction, &name, generation, document).await?;
+            searching::put(&mut transaction, view, generation, document).await?;
         }
         views::remove_documents(&mut transaction, &name, generation, change.removed).await?;
+        searching::remove(&mut transaction, view, generation, change.removed).await?;
         for parked in change.parked {
             parked::put(&mut transaction, &name, generation, parked).await?;
         }
@@ -214,20 +207,16 @@ impl ViewStore for SqliteViewStore {
         filter: &ListFilter,
         limit: usize,
     ) -> Result<Vec<Document>, Unavailable> {
-        let (before, before_id) = match filter.after {
-            Some(place) => (place.listed_at.millis(), place.id),
-            None => (i64::MAX, Uuid::max()),
-        };
-        let rows = sqlx::query_as(if filter.status.is_none() { LIST } else { LIST_OF_STATUS })
-            .bind(view.to_string())
-            .bind(generation)
-            .bind(before)
-            .bind(before_id.hyphenated())
-            .bind(filter.tag.as_deref())
-            .bind(filter.author_id.map(Uuid::hyphenated))
-            .bind(filter.status.as_deref())
-            .bind(rows_at_most(limit));
-        Ok(collect(rows.fetch_all(&self.pool).await?))
+        Ok(self.list_documents(view, generation, filter, limit).await?)
+    }
+
+    async fn retracted(
+        &self,
+        view: &View,
+        generation: i64,
+        limit: usize,
+    ) -> Result<Vec<Document>, Unavailable> {
+        Ok(self.list_retracted(view, generation, limit).await?)
     }
 
     async fn scan(
@@ -282,24 +271,4 @@ fn collect(rows: Vec<Row>) -> Vec<Document> {
 
 fn rows_at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn lists_walk_an_index_in_its_order() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("views.db");
-        let store = SqliteViewStore::at(path.to_str().expect("UTF-8")).await.expect("a file");
-        for (list, index) in [(LIST, "documents_listed"), (LIST_OF_STATUS, "documents_by_status")] {
-            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {list}"));
-            let plan: Vec<(i64, i64, i64, String)> =
-                sqlx::query_as(explain).fetch_all(&store.pool).await.expect("a plan");
-            let steps: Vec<_> = plan.into_iter().map(|(.., step)| step).collect();
-            assert!(steps[0].contains(&format!("USING INDEX {index} ")), "{steps:?}");
-            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
-        }
-    }
 }

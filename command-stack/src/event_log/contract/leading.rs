@@ -28,14 +28,16 @@ pub(super) async fn there_is_one_leader_and_the_next_goes_on_at_its_checkpoint(o
 pub(super) async fn different_tasks_are_led_at_the_same_time_and_each_by_one_only(on: &Fixture) {
     let relay = on.log.lead(Task::Relay).await.expect("the log").expect("nobody leads");
     let agenda = on.peer.lead(Task::Agenda).await.expect("the log").expect("nobody leads");
+    let webhooks = on.log.lead(Task::Webhooks).await.expect("the log").expect("nobody leads");
     for log in [&on.log, &on.peer] {
-        for task in [Task::Relay, Task::Agenda] {
+        for task in [Task::Relay, Task::Agenda, Task::Webhooks] {
             assert!(log.lead(task).await.expect("the log").is_none(), "{task:?} is led twice");
         }
     }
     drop(relay);
     lead_soon(&*on.peer, Task::Relay).await;
     agenda.confirm().await.expect("the other task is still led");
+    webhooks.confirm().await.expect("this one too");
     assert!(on.log.lead(Task::Agenda).await.expect("the log").is_none());
 }
 

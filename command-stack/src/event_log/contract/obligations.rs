@@ -42,6 +42,7 @@ fn published(author: Option<UserId>) -> NewsEvent {
         author_id: author,
         drafted_at: None,
         scheduled_for: None,
+        first_published_at: None,
     })
 }
 

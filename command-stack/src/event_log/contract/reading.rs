@@ -107,6 +107,26 @@ pub(super) async fn the_log_is_read_after_a_position_by_partition_and_in_pages(o
     }
 }
 
+pub(super) async fn a_partition_is_read_back_from_a_position(on: &Fixture) {
+    let (x, u) = (("a", "news.x"), ("b", "user"));
+    record(on, &[x, u, x, x, u, ("c", "news.xy"), x]).await;
+    let news = partition("news.x");
+    for (from, limit, expected) in [
+        (Position::END, 100, vec![7, 4, 3, 1]),
+        (Position::END, 2, vec![7, 4]),
+        (Position::new(4), 2, vec![4, 3]),
+        (Position::new(2), 9, vec![1]),
+        (Position::START, 9, vec![]),
+    ] {
+        let read = on.log.read_back(from, &news, limit).await.expect("read");
+        assert_eq!(positions(&read), expected, "{limit} back from {from}");
+    }
+    for (after, at_most, expected) in [(0, 100, 4), (0, 3, 3), (3, 9, 2), (4, 9, 1), (7, 9, 0)] {
+        let count = on.log.count_after(Position::new(after), &news, at_most).await.expect("read");
+        assert_eq!(count, expected, "after {after}, at most {at_most}");
+    }
+}
+
 async fn streams(on: &Fixture, partitions: &[Partition], up_to: Position) -> Vec<RecordedEvent> {
     let mut pages = on.log.streams(partitions, up_to);
     let mut read = Vec::new();

@@ -39,6 +39,10 @@ impl AppendBatch for Writer {
         *idle = Some((connection, Instant::now()));
         Ok(answers(batch.len(), rows))
     }
+
+    fn system(&self) -> &'static str {
+        "postgresql"
+    }
 }
 
 impl Writer {

@@ -43,6 +43,20 @@ fn an_article_begins_with_a_plan_that_lies_in_the_future_and_respects_the_embarg
 }
 
 #[test]
+fn an_article_that_was_published_elsewhere_keeps_the_time_of_its_first_publication() {
+    let elsewhere = |millis| Begin::PublishedElsewhere(at(millis));
+    let events = begin_at(elsewhere(-7), None).expect("a beginning");
+    let [NewsEvent::Published(event)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((event.drafted_at, event.first_published_at), (None, Some(at(-7))));
+    let article = given(&events).0.expect("an article");
+    assert_eq!((article.created_at, article.published_at), (at(-7), Some(at(-7))));
+    assert_eq!(article.updated_at, at(1), "when it was recorded");
+    assert_eq!(begin_at(elsewhere(NOW + 1), None), Err(NewsError::PublishedInFuture));
+    let under_embargo = NewsError::PublishAtUnderEmbargo { until: at(2000) };
+    assert_eq!(begin_at(elsewhere(1), Some(2000)), Err(under_embargo));
+}
+
+#[test]
 fn no_article_begins_with_an_embargo_that_has_ended() {
     for begin in [Begin::Draft, Begin::Publish, Begin::Schedule(at(PLAN))] {
         assert_eq!(begin_at(begin, Some(NOW)), Err(NewsError::EmbargoPast));

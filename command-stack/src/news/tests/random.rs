@@ -98,6 +98,7 @@ impl Real {
             Err(
                 NewsError::MissingNote
                 | NewsError::PublishAtPast
+                | NewsError::PublishedInFuture
                 | NewsError::EmbargoPast
                 | NewsError::PublishAtUnderEmbargo { .. }
                 | NewsError::EmbargoBeyondSchedule { .. },

@@ -64,7 +64,8 @@ fn beginnings() -> Vec<(Begin, Option<Timestamp>)> {
     let next = |begin: &Begin| match begin {
         Begin::Draft => Some(Begin::Publish),
         Begin::Publish => Some(Begin::Schedule(at(PLAN))),
-        Begin::Schedule(_) => None,
+        // Nobody can send the last: it is an import's.
+        Begin::Schedule(_) | Begin::PublishedElsewhere(_) => None,
     };
     let all = std::iter::successors(Some(Begin::Draft), next);
     all.flat_map(|begin| [(begin, None), (begin, Some(at(PLAN)))]).collect()
@@ -75,6 +76,7 @@ fn sent(begin: Begin, embargo_until: Option<Timestamp>) -> String {
         Begin::Draft => "status: \"draft\"",
         Begin::Publish => "",
         Begin::Schedule(_) => "publish_at",
+        Begin::PublishedElsewhere(_) => panic!("no request can say so"),
     };
     match (how, embargo_until) {
         ("", None) => "nothing else".to_owned(),

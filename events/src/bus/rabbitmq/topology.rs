@@ -10,12 +10,16 @@ use lapin::{Channel, ExchangeKind};
 use crate::bus::Queue;
 
 pub(super) const EXCHANGE: &str = "portal.events";
+/// The exchange of readings, and its only queue.
+pub(super) const READINGS: &str = "portal.readings";
 const DEAD_LETTERS: &str = "portal.dead-letters";
 /// A message that came back this often goes to the dead letter queue; the projector has long read
 /// it from the log by then.
 const DELIVERY_LIMIT: i32 = 20;
 /// Dead letters are evidence, not data: the oldest make room.
 const DEAD_LETTERS_KEPT: i32 = 10_000;
+/// The oldest make room: what was read matters less the longer ago it was.
+const READINGS_KEPT: i32 = 100_000;
 
 pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {
     let mut arguments = FieldTable::default();
@@ -31,6 +35,23 @@ pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<()
     let bind = QueueBindOptions::default();
     let (name, pattern) = (name.as_str().into(), pattern.as_str().into());
     channel.queue_bind(name, EXCHANGE.into(), pattern, bind, FieldTable::default()).await
+}
+
+/// Without a dead letter queue: what somebody read must not lie about where nobody can forget it.
+/// Consumers compete, because the order does not matter.
+pub(super) async fn declare_readings(channel: &Channel) -> Result<(), lapin::Error> {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), text("quorum"));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(READINGS_KEPT));
+    arguments.insert("x-overflow".into(), text("drop-head"));
+    let durable = QueueDeclareOptions::durable();
+    channel.queue_declare(READINGS.into(), durable, arguments).await?;
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let none = FieldTable::default();
+    channel.exchange_declare(READINGS.into(), ExchangeKind::Fanout, durable, none.clone()).await?;
+    let bind = QueueBindOptions::default();
+    channel.queue_bind(READINGS.into(), READINGS.into(), "".into(), bind, none).await
 }
 
 pub(super) async fn delete_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {

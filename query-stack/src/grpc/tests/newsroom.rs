@@ -95,11 +95,23 @@ impl EventReader for Database {
         partition: Option<&Partition>,
         _: usize,
     ) -> Result<Vec<RecordedEvent>, LogError> {
+        self.up()?;
         let mut events = self.events.lock().expect("events").clone();
         events.retain(|event| {
             event.position > after && partition.is_none_or(|part| *part == event.partition)
         });
         Ok(events)
+    }
+
+    async fn read_back(
+        &self,
+        from: Position,
+        partition: &Partition,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, LogError> {
+        let mut events = self.read_after(Position::START, Some(partition), 0).await?;
+        events.retain(|event| event.position <= from);
+        Ok(events.into_iter().rev().take(limit).collect())
     }
 
     async fn read_stream(&self, stream: &StreamId) -> Result<Vec<RecordedEvent>, LogError> {
@@ -125,6 +137,16 @@ impl EventReader for Database {
         let mut events = self.read_after(Position::START, None, 0).await?;
         events.retain(|event| event.position <= up_to && partitions.contains(&event.partition));
         Ok(events.len() as u64)
+    }
+
+    async fn count_after(
+        &self,
+        after: Position,
+        partition: &Partition,
+        at_most: u32,
+    ) -> Result<u64, LogError> {
+        let events = self.read_after(after, Some(partition), 0).await?;
+        Ok(events.len().min(at_most as usize) as u64)
     }
 
     async fn last_position(
@@ -183,7 +205,8 @@ impl Newsroom {
         database.keys.lock().expect("keys").insert(ada(), key());
         let keyring = Keyring::new(database.clone());
         let categories = [category("sports"), category("politics")];
-        let queries = Queries::new(Arc::new(store), database.clone(), keyring, &categories);
+        let (store, readings) = (Arc::new(store.clone()), Arc::new(store));
+        let queries = Queries::new(store, readings, database.clone(), keyring, &categories);
         Self { queries, database, _folder: folder }
     }
 
@@ -258,6 +281,7 @@ pub(crate) fn published() -> DomainEvent {
         author_id: Some(ada()),
         drafted_at: None,
         scheduled_for: None,
+        first_published_at: None,
     };
     NewsEvent::Published(event).into()
 }

@@ -64,10 +64,10 @@ pub(super) async fn lists_filter_by_tag_and_author(store: &dyn ViewStore) {
         let filter = ListFilter {
             tag: tag.map(str::to_owned),
             author_id: author.map(Uuid::from_u128),
-            status: None,
             after: after.and_then(|place| {
                 place.listed_at.map(|listed_at| ListPlace { listed_at, id: place.id })
             }),
+            ..ListFilter::default()
         };
         numbers(&list(store, &articles(), &filter, 10).await)
     };
@@ -130,6 +130,24 @@ pub(super) async fn lists_leave_the_content_out(store: &dyn ViewStore) {
     assert_eq!(listed, [Document { body: json!({ "title": "Article 1" }), ..whole.clone() }]);
     let found = store.documents(&articles(), 1, &[whole.id]).await.expect("documents");
     assert_eq!(found, [whole]);
+}
+
+pub(super) async fn what_was_taken_back_is_told_the_last_first(store: &dyn ViewStore) {
+    let taken_back = |number, second: i64| {
+        let at = Timestamp::from_millis(second * 1_000);
+        let body = json!({ "retraction": { "at": at, "reason": "Untrue." } });
+        Document { body, ..article(number, None) }
+    };
+    let written = [taken_back(1, 5), article(2, 9), taken_back(3, 7), taken_back(4, 5)];
+    put(store, &articles(), &written).await;
+    put(store, &view(Projection::Articles, "news.politics"), &[taken_back(5, 9)]).await;
+    let told = async |limit| store.retracted(&articles(), 1, limit).await.expect("documents");
+    assert_eq!(numbers(&told(9).await), [3, 4, 1]);
+    assert_eq!(told(1).await, [taken_back(3, 7)]);
+    assert_eq!(told(0).await, []);
+    // Whoever has it published again under its old id has nothing to take back any more.
+    put(store, &articles(), &[article(3, 8)]).await;
+    assert_eq!(numbers(&told(9).await), [4, 1]);
 }
 
 pub(super) async fn a_scan_goes_through_all_documents_in_order_of_id(store: &dyn ViewStore) {

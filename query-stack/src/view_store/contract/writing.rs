@@ -127,6 +127,7 @@ pub(super) async fn views_do_not_see_each_other(store: &dyn ViewStore) {
         view(Projection::Articles, "news.sports-1"),
         view(Projection::Desk, "news.sports"),
         view(Projection::Users, "user"),
+        view(Projection::Front, "front"),
     ];
     for (number, view) in (1..).zip(&views) {
         put(store, view, &[article(number, 1)]).await;

@@ -87,9 +87,8 @@ pub(super) fn by_streams(view: &View, generation: i64, streams: &[StreamId]) -> 
     doc! { "_id": { "$in": ids } }
 }
 
-/// What begins with `<prefix>/`: `0` is the character after the slash.
 fn within(prefix: &str) -> Bson {
-    doc! { "_id": { "$gte": format!("{prefix}/"), "$lt": format!("{prefix}0") } }
+    doc! { "_id": stored::within(prefix) }
 }
 
 fn after(view: &View, generation: i64, after: Option<&StreamId>) -> Bson {

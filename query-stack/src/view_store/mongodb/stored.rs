@@ -1,5 +1,7 @@
 //! A document as MongoDB keeps it, what finds it fast, and how many go into one command.
 
+use std::collections::BTreeSet;
+
 use events::{BoxError, Timestamp, Version};
 use mongodb::IndexModel;
 use mongodb::bson::{DateTime, Document as Bson, RawArrayBuf, RawDocumentBuf, doc, rawdoc};
@@ -9,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::{Document, ListFilter, Projection};
+use super::super::search::Searchable;
+use super::super::{Document, ListFilter, Projection, Relevance, Search, View};
 
 /// Operations of one command.
-const BATCH_OPERATIONS: usize = 1_000;
+pub(super) const BATCH_OPERATIONS: usize = 1_000;
 /// Half of what MongoDB takes as one command, so that the operation that crosses it still fits.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
@@ -22,15 +25,19 @@ pub(super) struct Stored<Body> {
     version: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     listed_at: Option<DateTime>,
+    /// By which it is found; never read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    words: Option<Vec<String>>,
     body: Body,
 }
 
-impl<'a> From<&'a Document> for Stored<&'a Value> {
-    fn from(document: &'a Document) -> Self {
+impl<'a> Stored<&'a Value> {
+    pub(super) fn of(view: &View, document: &'a Document) -> Self {
         Self {
             _id: document.id.to_string(),
             version: document.version.get(),
             listed_at: document.listed_at.map(date),
+            words: Searchable::of(view, document).map(marked),
             body: &document.body,
         }
     }
@@ -53,9 +60,30 @@ fn date(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.millis())
 }
 
+/// A word as it is kept of a relevance: one index serves all three, each as a list of its own.
+fn mark(relevance: Relevance, word: &str) -> String {
+    match relevance {
+        Relevance::Title => format!("title/{word}"),
+        Relevance::Summary => format!("summary/{word}"),
+        Relevance::Content => word.to_owned(),
+    }
+}
+
+/// A word of the title is as well one of what is searched less precisely.
+pub(super) fn marked(Searchable { title, summary, content }: Searchable) -> Vec<String> {
+    let summary = &title | &summary;
+    let content = &summary | &content;
+    let marked = |relevance, words: BTreeSet<String>| {
+        words.into_iter().map(move |word| mark(relevance, &word))
+    };
+    let title = marked(Relevance::Title, title);
+    let summary = marked(Relevance::Summary, summary);
+    title.chain(summary).chain(marked(Relevance::Content, content)).collect()
+}
+
 /// The replacements of the documents, as lists of operations for the command `update`.
-pub(super) fn replacements(documents: &[Document]) -> Result<Vec<RawArrayBuf>, Error> {
-    batches(documents.iter().map(replacement))
+pub(super) fn replacements(view: &View, documents: &[Document]) -> Result<Vec<RawArrayBuf>, Error> {
+    batches(documents.iter().map(|document| replacement(view, document)))
 }
 
 /// As few lists as they fit into.
@@ -78,8 +106,8 @@ pub(super) fn batches(
     Ok(batches)
 }
 
-fn replacement(document: &Document) -> Result<RawDocumentBuf, Error> {
-    let stored = Stored::from(document);
+fn replacement(view: &View, document: &Document) -> Result<RawDocumentBuf, Error> {
+    let stored = Stored::of(view, document);
     let replacement = serialize_to_raw_document_buf(&stored)?;
     Ok(rawdoc! { "q": { "_id": stored._id }, "u": replacement, "upsert": true })
 }
@@ -89,17 +117,47 @@ fn replacement(document: &Document) -> Result<RawDocumentBuf, Error> {
 /// where somebody asks.
 pub(super) fn indexes(projection: Projection) -> impl Iterator<Item = IndexModel> {
     let filters: &[&str] = match projection {
-        Projection::Articles => &["body.tags", "body.author_id"],
+        Projection::Articles => &["body.tags", "body.author_id", BYLINE],
         Projection::Desk => &["body.tags", "body.author_id", "body.status"],
-        Projection::Users => &[],
+        // A search walks what has the words; its other filters are for what that finds.
+        Projection::Search | Projection::Users | Projection::Front => &[],
     };
     let list = doc! { "listed_at": -1, "_id": -1 };
     let filtered = filters.iter().map(|field| doc! { *field: 1, "listed_at": -1, "_id": -1 });
-    std::iter::once(list).chain(filtered).map(|keys| {
+    let first = if projection.is_searched() { search_index() } else { list };
+    let taken_back = (projection == Projection::Articles).then(retracted_index);
+    std::iter::once(first).chain(filtered).chain(taken_back).map(|keys| {
+        let is_of_listed = keys.contains_key("listed_at");
         let listed = doc! { "listed_at": { "$exists": true } };
+        let mut listed = if is_of_listed { listed } else { retracted() };
+        if keys.contains_key(BYLINE) {
+            listed.insert(BYLINE, doc! { "$type": "string" });
+        }
         let options = IndexOptions::builder().partial_filter_expression(listed).build();
         IndexModel::builder().keys(keys).options(options).build()
     })
+}
+
+/// Of ids, those that begin with `<prefix>/`: `0` is the character after the slash.
+pub(super) fn within(prefix: &str) -> Bson {
+    doc! { "$gte": format!("{prefix}/"), "$lt": format!("{prefix}0") }
+}
+
+/// In clear only of who has no account; sealed ones are neither found nor indexed.
+const BYLINE: &str = "body.byline";
+
+/// What was taken back, the last first.
+pub(super) fn retracted_index() -> Bson {
+    doc! { "body.retraction.at": -1, "_id": -1 }
+}
+
+pub(super) fn retracted() -> Bson {
+    doc! { "body.retraction.at": { "$exists": true } }
+}
+
+/// Each word with the times of its documents. Their ids would be most of it, and break only ties.
+pub(super) fn search_index() -> Bson {
+    doc! { "words": 1, "listed_at": -1 }
 }
 
 pub(super) fn by_ids(ids: &[Uuid]) -> Bson {
@@ -112,7 +170,7 @@ pub(super) fn after_id(after: Option<Uuid>) -> Bson {
 }
 
 pub(super) fn listed(filter: &ListFilter) -> Bson {
-    let mut query = doc! { "listed_at": { "$exists": true } };
+    let mut query = Bson::new();
     if let Some(tag) = &filter.tag {
         query.insert("body.tags", tag);
     }
@@ -122,12 +180,34 @@ pub(super) fn listed(filter: &ListFilter) -> Bson {
     if let Some(status) = &filter.status {
         query.insert("body.status", status);
     }
+    if let Some(byline) = &filter.byline {
+        query.insert(BYLINE, doc! { "$eq": byline, "$type": "string" });
+    }
+    if let Some(search) = &filter.search {
+        query.extend(found(search));
+    }
+    let mut at = doc! { "$exists": true };
+    at.extend(filter.from.map(|from| ("$gte".to_owned(), date(from).into())));
+    at.extend(filter.to.map(|to| ("$lt".to_owned(), date(to).into())));
     if let Some(after) = filter.after {
         // The first condition bounds the walk through the index; the second breaks the tie.
-        let at = date(after.listed_at);
-        query.insert("listed_at", doc! { "$exists": true, "$lte": at });
-        let (earlier, tied) = (doc! { "$lt": at }, doc! { "$lt": after.id.to_string() });
+        let last = date(after.listed_at);
+        at.insert("$lte", last);
+        let (earlier, tied) = (doc! { "$lt": last }, doc! { "$lt": after.id.to_string() });
         query.insert("$or", vec![doc! { "listed_at": earlier }, doc! { "_id": tied }]);
     }
+    query.insert("listed_at", at);
     query
+}
+
+fn found(Search { words, relevance }: &Search) -> Bson {
+    let all = |relevance| {
+        let words: Vec<_> = words.iter().map(|word| mark(relevance, word)).collect();
+        doc! { "words": { "$all": words } }
+    };
+    let mut found = all(*relevance);
+    if let Some(better) = relevance.better() {
+        found.insert("$nor", vec![all(better)]);
+    }
+    found
 }

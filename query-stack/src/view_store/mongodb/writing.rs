@@ -19,7 +19,7 @@ use super::{APP_NAME, MongoViewStore, abandoned, collections, parked, stored};
 const COMMIT_ATTEMPTS: usize = 3;
 /// A change of generations does not give way after a conflict, because a busy projector, which
 /// does, would always be faster; after so many it suspects a dead writer.
-const CHANGE_ATTEMPTS: usize = 10;
+pub(super) const CHANGE_ATTEMPTS: usize = 10;
 
 /// What `apply` is asked for, as MongoDB takes it.
 pub(super) struct Step<'a> {
@@ -34,7 +34,7 @@ pub(super) struct Step<'a> {
 }
 
 /// Why a transaction was not committed.
-enum Aborted {
+pub(super) enum Aborted {
     /// By the server, because of another one: try again.
     Conflict,
     Failed(Unavailable),
@@ -84,7 +84,7 @@ impl MongoViewStore {
     }
 
     /// One command for many documents. The driver's own `bulk_write` needs MongoDB 8.
-    async fn update(
+    pub(super) async fn update(
         &self,
         session: &mut ClientSession,
         collection: &str,
@@ -125,7 +125,8 @@ impl MongoViewStore {
         }
         let collection: Collection<Stored<&Value>> =
             self.database.collection(&collections::name(view, building.generation));
-        collection.insert_many(documents.iter().map(Stored::from)).ordered(false).await?;
+        let documents = documents.iter().map(|document| Stored::of(view, document));
+        collection.insert_many(documents).ordered(false).await?;
         Ok(true)
     }
 
@@ -182,7 +183,7 @@ impl MongoViewStore {
         }
     }
 
-    async fn until_no_conflict<T, F>(
+    pub(super) async fn until_no_conflict<T, F>(
         &self,
         attempts_before_pause: usize,
         attempt: impl Fn() -> F,
@@ -203,14 +204,14 @@ impl MongoViewStore {
     }
 
     /// Begins a transaction. It is aborted when the session is dropped without a commit.
-    async fn begin(&self) -> Result<ClientSession, Error> {
+    pub(super) async fn begin(&self) -> Result<ClientSession, Error> {
         let mut session = self.client.start_session().await?;
         session.start_transaction().await?;
         Ok(session)
     }
 }
 
-async fn commit(session: &mut ClientSession) -> Result<(), Error> {
+pub(super) async fn commit(session: &mut ClientSession) -> Result<(), Error> {
     let mut attempt = 1;
     loop {
         match session.commit_transaction().await {

@@ -3,7 +3,7 @@
 use tokio::time::{Instant, sleep};
 
 use super::super::{ApplyError, Checkpoint, Document, View};
-use super::{SqliteViewStore, views};
+use super::{SqliteViewStore, searching, views};
 
 impl SqliteViewStore {
     /// SQLite gives the write lock to whoever happens to ask when it is free, not to who has waited
@@ -26,6 +26,7 @@ impl SqliteViewStore {
         }
         for document in documents {
             views::put_document(&mut transaction, &name, building.generation, document).await?;
+            searching::put(&mut transaction, view, building.generation, document).await?;
         }
         transaction.commit().await?;
         sleep(began.elapsed() / 2).await;

@@ -140,6 +140,9 @@ async fn drop_generation(
     generation: i64,
 ) -> Result<(), sqlx::Error> {
     for statement in [
+        "DELETE FROM words WHERE rowid IN (
+             SELECT number FROM searchable WHERE view = ? AND generation = ?)",
+        "DELETE FROM searchable WHERE view = ? AND generation = ?",
         "DELETE FROM documents WHERE view = ? AND generation = ?",
         "DELETE FROM parked WHERE view = ? AND generation = ?",
     ] {

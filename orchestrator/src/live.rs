@@ -1,0 +1,76 @@
+//! `GET /v1/live`: what happens, as it happens, as server-sent events (WHATWG HTML, 9.2).
+//!
+//! The id of an event is its position in the log. A client that comes back names the last one that
+//! it has, and gets what came after it: the newest from memory, older ones from the log. Nothing is
+//! kept for a client but where it is, so a slow one costs nothing; one that falls so far behind that
+//! memory has moved on is told so and let go.
+
+mod follower;
+mod past;
+mod stream;
+mod tail;
+
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::Response;
+use events::Position;
+use proto::Problem;
+use proto::conventions::Ending;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use self::follower::Follower;
+pub(crate) use self::past::Past;
+pub(crate) use self::stream::Listeners;
+pub(crate) use self::tail::Tail;
+use crate::Door;
+use crate::parameters;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// Only of this one: see `/v1/categories`.
+    category: Option<String>,
+    /// Like `Last-Event-ID`, for a client that cannot set it: the position of a page, say.
+    after: Option<Position>,
+}
+
+pub(crate) async fn get(
+    State(portal): State<Door>,
+    ending: Option<Extension<Ending>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wanted: Wanted = parameters::read(&uri)?;
+    let category =
+        wanted.category.map(|name| portal.queries.category(&name).map(|of| of.0.clone()));
+    let after = last_event_id(&headers)?.or(wanted.after);
+    let Extension(ending) = ending.unwrap_or_default();
+    let listening = portal.listeners.listen(category.transpose()?, after, ending).await?;
+    let mut response = Response::new(Body::from_stream(listening));
+    for (name, value) in [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        // A proxy that gathers an answer before it hands it on would gather this one for ever.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
+    let read = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
+    let malformed = || malformed("Last-Event-ID is the id of an event: its position");
+    // A browser that has not had an event yet sends an empty one.
+    let given = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
+    given.map(|value| read(value).ok_or_else(malformed)).transpose()
+}
+
+fn malformed(detail: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed-header", "Malformed header", detail)
+}

@@ -1,0 +1,86 @@
+//! Following the query-stacks: each of them tells what happens. All are followed, so that one that
+//! dies costs nothing, and so that it is known of each whether it is alive.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::{Backoff, BoxError, Chain, Position};
+use futures::FutureExt;
+use proto::v1::{FollowRequest, Happened};
+use tokio::time::timeout;
+use tonic::Streaming;
+
+use super::tail::Tail;
+use crate::home::FrontPage;
+use crate::upstream::Upstream;
+
+/// A query-stack that says nothing for so long is silent: three of its heartbeats.
+const SILENCE: Duration = Duration::from_millis(1_500);
+
+/// Follows one query-stack.
+pub(crate) struct Follower {
+    pub(crate) upstream: Upstream,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) front_page: Arc<FrontPage>,
+}
+
+impl Follower {
+    /// Runs for ever.
+    pub(crate) async fn run(self) {
+        let mut backoff = Backoff::default();
+        loop {
+            // A bug that one answer meets must not end the following.
+            match AssertUnwindSafe(self.follow(&mut backoff)).catch_unwind().await {
+                Ok(Err(error)) => self.complain(&*error),
+                Err(_) => self.complain(&std::io::Error::other("it panicked")),
+            }
+            // Without being told, the page can only be kept by asking.
+            self.front_page.doubt(&self.upstream);
+            backoff.pause().await;
+        }
+    }
+
+    fn complain(&self, error: &(dyn std::error::Error + 'static)) {
+        let (upstream, error) = (self.upstream.name(), Chain(error));
+        tracing::warn!(upstream, %error, "not followed for now");
+    }
+
+    async fn follow(&self, backoff: &mut Backoff) -> Result<Infallible, BoxError> {
+        let mut told = self.begin_where_others_are().await?;
+        loop {
+            let happened = next(&mut told).await?;
+            self.tail.hear(&happened, |new| self.front_page.note(new, &happened));
+            *backoff = Backoff::default();
+        }
+    }
+
+    async fn begin_where_others_are(&self) -> Result<Streaming<Happened>, BoxError> {
+        if let Some(heard) = self.tail.heard() {
+            return begin(&self.upstream, Some(heard)).await;
+        }
+        let mut told = begin(&self.upstream, None).await?;
+        let now = Position::new(next(&mut told).await?.position);
+        if self.tail.begin(now, || self.front_page.begin(now)) {
+            return Ok(told);
+        }
+        begin(&self.upstream, self.tail.heard()).await
+    }
+}
+
+/// What happens after a position, or from now on.
+pub(crate) async fn begin(
+    upstream: &Upstream,
+    after: Option<Position>,
+) -> Result<Streaming<Happened>, BoxError> {
+    let mut queries = upstream.queries();
+    let following = queries.follow(FollowRequest { after: after.map(Position::get) });
+    Ok(timeout(SILENCE, following).await??.into_inner())
+}
+
+/// What is told next.
+pub(crate) async fn next(told: &mut Streaming<Happened>) -> Result<Happened, BoxError> {
+    let happened = timeout(SILENCE, told.message()).await??;
+    happened.ok_or_else(|| "it has ended".into())
+}

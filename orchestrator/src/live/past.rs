@@ -1,0 +1,55 @@
+//! What is only in the log, as the query-stacks tell it: a page at a time, and nothing stays open
+//! while a client takes one, because all queries share one connection.
+
+use std::sync::Arc;
+
+use events::{BoxError, Position};
+use proto::v1::Happened;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::follower;
+use crate::queries::QueryStacks;
+
+/// Clients that get older events from the log at a time; the others wait for their turn.
+const READERS_OF_THE_PAST: usize = 16;
+
+/// Reads the past for who was not there.
+pub(crate) struct Past {
+    queries: Arc<QueryStacks>,
+    turns: Semaphore,
+}
+
+impl Past {
+    pub(crate) fn new(queries: Arc<QueryStacks>) -> Self {
+        Self { queries, turns: Semaphore::new(READERS_OF_THE_PAST) }
+    }
+
+    /// What comes right after a position that the log has passed; `None` when it was nobody's turn
+    /// to end until then.
+    pub(crate) async fn page_after(
+        &self,
+        position: Position,
+        until: Instant,
+    ) -> Result<Option<Happened>, BoxError> {
+        let Ok(turn) = timeout_at(until, self.turns.acquire()).await else { return Ok(None) };
+        let _turn = turn?;
+        let mut error = "there is no query-stack".into();
+        for upstream in self.queries.upstreams() {
+            let page = async {
+                let mut told = follower::begin(upstream, Some(position)).await?;
+                loop {
+                    let happened = follower::next(&mut told).await?;
+                    if happened.position > position.get() {
+                        return Ok(happened);
+                    }
+                }
+            };
+            match page.await {
+                Ok(happened) => return Ok(Some(happened)),
+                Err(refused) => error = refused,
+            }
+        }
+        Err(error)
+    }
+}

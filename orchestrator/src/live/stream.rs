@@ -1,0 +1,219 @@
+//! One client of the live updates.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use events::{BoxError, Category, Position};
+use futures::stream::{FuturesUnordered, unfold};
+use futures::{FutureExt, Stream, StreamExt};
+use proto::Problem;
+use proto::conventions::Ending;
+use proto::metrics;
+use proto::v1::Happened;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::malformed;
+use super::past::Past;
+use super::tail::{Next, Tail, frame, is_of};
+
+/// Proxies and browsers give up connections that are silent for a minute or so.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Those who listen.
+pub(crate) struct Listeners {
+    tail: Arc<Tail>,
+    past: Arc<Past>,
+    places: Arc<Semaphore>,
+}
+
+/// One of them. Thousands are woken at once, so none sets up anything anew for it, and none looks at
+/// what it was not woken by: that would be behind the same few locks.
+struct Listener {
+    tail: Arc<Tail>,
+    past: Arc<Past>,
+    head: watch::Receiver<Option<Position>>,
+    category: Option<Category>,
+    /// Everything up to here was sent.
+    sent: Position,
+    stage: Stage,
+    heartbeat: Pin<Box<Sleep>>,
+    /// The service stops.
+    ending: FuturesUnordered<WaitForCancellationFutureOwned>,
+    _place: Place,
+}
+
+/// Why it does not wait any longer.
+enum Woken {
+    ByNews,
+    ToBeat,
+    ToEnd,
+}
+
+enum Stage {
+    Begun,
+    /// Up to date, once.
+    Live,
+    Over,
+}
+
+struct Place(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+impl Place {
+    fn taken(permit: OwnedSemaphorePermit) -> Self {
+        metrics::live_clients(1);
+        Self(permit)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::live_clients(-1);
+    }
+}
+
+impl Listeners {
+    pub(crate) fn new(tail: Arc<Tail>, past: Arc<Past>, at_most: usize) -> Self {
+        Self { tail, past, places: Arc::new(Semaphore::new(at_most)) }
+    }
+
+    /// The same with room for so many.
+    pub(crate) fn at_most(&self, clients: usize) -> Self {
+        Self::new(Arc::clone(&self.tail), Arc::clone(&self.past), clients)
+    }
+
+    /// What happens in a category, or in all, after a position or from now on.
+    ///
+    /// # Errors
+    /// 503 when there are too many listeners, or nobody tells us what happens; 400 when the log has not
+    /// come so far.
+    pub(crate) async fn listen(
+        &self,
+        category: Option<Category>,
+        after: Option<Position>,
+        ending: Ending,
+    ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + use<>, Problem> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| Problem::overloaded("too many listeners at once"))?;
+        let (head, heard) = self.tail.reached(after, malformed).await?;
+        let listener = Listener {
+            tail: Arc::clone(&self.tail),
+            past: Arc::clone(&self.past),
+            head,
+            category,
+            sent: after.unwrap_or(heard),
+            stage: Stage::Begun,
+            heartbeat: Box::pin(sleep_until(Instant::now())),
+            ending: [CancellationToken::clone(&ending.0).cancelled_owned()].into_iter().collect(),
+            _place: Place::taken(place),
+        };
+        Ok(unfold(listener, Listener::next))
+    }
+}
+
+impl Listener {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if matches!(self.stage, Stage::Over) {
+            return None;
+        }
+        let frames = self.frames().await;
+        Some((Ok(frames), self))
+    }
+
+    /// The next that is to be sent.
+    async fn frames(&mut self) -> Bytes {
+        loop {
+            // Also of who never waits, because there is always something to send.
+            if self.ending.next().now_or_never().is_some() {
+                return self.stopped();
+            }
+            match self.tail.after(self.sent, self.category.as_ref().map(Category::as_str)) {
+                Next::Frames(frames, position) => {
+                    (self.sent, self.stage) = (position, Stage::Live);
+                    return self.sent_now(frames);
+                }
+                Next::Nothing(position) => {
+                    (self.sent, self.stage) = (position, Stage::Live);
+                    match self.wait().await {
+                        Woken::ByNews => {}
+                        Woken::ToBeat => return self.still_here(),
+                        Woken::ToEnd => return self.stopped(),
+                    }
+                }
+                // It was up to date once, and then took longer than we remember.
+                Next::Older if matches!(self.stage, Stage::Live) => {
+                    metrics::live_client_too_slow();
+                    return self.end("too slow");
+                }
+                Next::Older => {
+                    let until = self.heartbeat.deadline();
+                    let page = tokio::select! {
+                        page = self.past.page_after(self.sent, until) => page,
+                        _ = self.ending.next() => return self.stopped(),
+                    };
+                    match page {
+                        Ok(Some(page)) => match self.past(&page) {
+                            Some(frames) => return self.sent_now(frames),
+                            None if until <= Instant::now() => return self.still_here(),
+                            None => {}
+                        },
+                        Ok(None) => return self.still_here(),
+                        Err(error) => return self.interrupted(&error),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Until there may be something new, or a heartbeat is due, or the service stops.
+    async fn wait(&mut self) -> Woken {
+        let sent = self.sent;
+        tokio::select! {
+            biased; // who is woken is nearly always woken by news, and then asks for nothing else
+            _ = self.head.wait_for(|heard| heard.is_some_and(|heard| heard > sent)) => Woken::ByNews,
+            () = self.heartbeat.as_mut() => Woken::ToBeat,
+            _ = self.ending.next() => Woken::ToEnd,
+        }
+    }
+
+    /// An id without data tells the client where it is, and nothing else.
+    fn still_here(&mut self) -> Bytes {
+        let sent = self.sent;
+        self.sent_now(format!(": still here\nid: {sent}\n\n").into())
+    }
+
+    fn sent_now(&mut self, frames: Bytes) -> Bytes {
+        self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
+        frames
+    }
+
+    /// A page of what is only in the log, as far as it is for this listener.
+    fn past(&mut self, happened: &Happened) -> Option<Bytes> {
+        let wanted = self.category.as_ref().map(Category::as_str);
+        let events = happened.events.iter();
+        let events = events.filter(|it| is_of(it.category.as_deref(), it.from.as_deref(), wanted));
+        let frames: Vec<_> = events.map(frame).collect();
+        self.sent = Position::new(happened.position);
+        (!frames.is_empty()).then(|| frames.concat().into())
+    }
+
+    fn stopped(&mut self) -> Bytes {
+        self.end("the service stops")
+    }
+
+    fn interrupted(&mut self, error: &BoxError) -> Bytes {
+        tracing::warn!(%error, "a listener does not get what it missed");
+        self.end("interrupted")
+    }
+
+    /// The last that the client gets: it may come back and go on from where it is.
+    fn end(&mut self, reason: &str) -> Bytes {
+        self.stage = Stage::Over;
+        let sent = self.sent;
+        format!("id: {sent}\nevent: end\ndata: {{\"reason\":\"{reason}\"}}\n\n").into()
+    }
+}

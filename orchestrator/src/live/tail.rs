@@ -1,0 +1,194 @@
+//! The newest that happened, kept for everybody who wants to hear of it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use events::Position;
+use proto::Problem;
+use proto::v1::{Happened, PublicEvent};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// Events that are kept, about 5 MB. Who wants older ones gets them from the log.
+const KEPT: usize = 16_384;
+/// Bytes that are handed out at a time, unless one event alone has more.
+const CHUNK: usize = 64 << 10;
+/// How long a client that comes before anything was heard, or before what it has was heard, may wait.
+const FIRST: Duration = Duration::from_secs(2);
+
+/// The newest events.
+pub(crate) struct Tail {
+    recent: Mutex<Recent>,
+    /// Up to where everything was heard; `None`: nothing was heard yet.
+    head: watch::Sender<Option<Position>>,
+}
+
+#[derive(Default)]
+struct Recent {
+    events: VecDeque<Told>,
+    /// Every event after it is there.
+    since: Position,
+    /// Up to where.
+    heard: Option<Position>,
+}
+
+struct Told {
+    position: Position,
+    category: Option<String>,
+    from: Option<String>,
+    frame: Bytes,
+}
+
+/// What there is for somebody who has heard everything up to a position.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// These frames; then everything up to here was heard.
+    Frames(Bytes, Position),
+    /// Nothing for this listener up to here.
+    Nothing(Position),
+    /// Some of it is only in the log.
+    Older,
+}
+
+impl Tail {
+    pub(crate) fn new() -> Self {
+        Self { recent: Mutex::default(), head: watch::Sender::new(None) }
+    }
+
+    pub(crate) fn head(&self) -> watch::Receiver<Option<Position>> {
+        self.head.subscribe()
+    }
+
+    /// From where on who follows has to be told: the rest was heard.
+    pub(crate) fn heard(&self) -> Option<Position> {
+        *self.head.borrow()
+    }
+
+    /// Waits a moment until everything up to a position was heard, and tells up to where.
+    ///
+    /// # Errors
+    /// 503 when nobody tells us what happens; `too_far` when the log has not come so far.
+    pub(crate) async fn reached(
+        &self,
+        after: Option<Position>,
+        too_far: impl FnOnce(&'static str) -> Problem,
+    ) -> Result<(watch::Receiver<Option<Position>>, Position), Problem> {
+        let mut head = self.head();
+        let reaches = |heard: &Option<Position>| heard.is_some_and(|heard| Some(heard) >= after);
+        let heard = timeout(FIRST, head.wait_for(reaches)).await;
+        let heard = heard.ok().and_then(Result::ok).and_then(|heard| *heard);
+        let heard = heard.ok_or_else(|| match self.heard() {
+            None => Problem::unavailable("there is no live news right now"),
+            Some(_) => too_far("the log has not come so far"),
+        })?;
+        Ok((head, heard))
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happens after this position will be heard. False when something was heard already: then
+    /// who tells us has to begin there, or what lies between would be missing. `note` is called
+    /// before anybody can know of it.
+    pub(crate) fn begin(&self, position: Position, note: impl FnOnce()) -> bool {
+        let mut recent = self.recent();
+        if recent.heard.is_some() {
+            return false;
+        }
+        (recent.since, recent.heard) = (position, Some(position));
+        note();
+        // Behind the lock, this once: whoever is told that somebody has begun looks there where.
+        self.tell(position);
+        true
+    }
+
+    /// What one of those who tell us says, each of them without a gap from what was heard on. They
+    /// all tell the same: who is first, is heard. `note` is called with what is new, before anybody
+    /// can know that it was heard.
+    pub(crate) fn hear(&self, happened: &Happened, note: impl FnOnce(&[PublicEvent])) {
+        let position = Position::new(happened.position);
+        let mut recent = self.recent();
+        let Some(heard) = recent.heard.filter(|heard| *heard < position) else { return };
+        let known = happened.events.partition_point(|event| event.position <= heard.get());
+        let new = happened.events.get(known..).unwrap_or_default();
+        note(new);
+        new.iter().for_each(|event| recent.push(event));
+        recent.heard = Some(position);
+        drop(recent);
+        self.tell(position);
+    }
+
+    /// Not behind the lock, which everybody wants who is woken.
+    fn tell(&self, position: Position) {
+        self.head.send_if_modified(|head| {
+            let is_new = *head < Some(position);
+            *head = (*head).max(Some(position));
+            is_new
+        });
+    }
+
+    /// The next frames of a category, or of all.
+    pub(crate) fn after(&self, heard: Position, category: Option<&str>) -> Next {
+        let recent = self.recent();
+        if heard < recent.since {
+            return Next::Older;
+        }
+        let end = recent.heard.unwrap_or(recent.since).max(heard);
+        let first = recent.events.partition_point(|event| event.position <= heard);
+        let (mut frames, mut size) = (Vec::new(), 0);
+        for event in recent.events.range(first..).filter(|event| event.is_of(category)) {
+            if size > 0 && size + event.frame.len() > CHUNK {
+                break;
+            }
+            size += event.frame.len();
+            frames.push(event);
+        }
+        match &frames[..] {
+            [] => Next::Nothing(end),
+            [one] => Next::Frames(one.frame.clone(), one.position),
+            [.., last] => {
+                let all: Vec<_> = frames.iter().map(|event| &event.frame[..]).collect();
+                Next::Frames(all.concat().into(), last.position)
+            }
+        }
+    }
+}
+
+impl Recent {
+    fn push(&mut self, event: &PublicEvent) {
+        if self.events.len() == KEPT
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.since = oldest.position;
+        }
+        self.events.push_back(Told {
+            position: Position::new(event.position),
+            category: event.category.clone(),
+            from: event.from.clone(),
+            frame: frame(event),
+        });
+    }
+}
+
+impl Told {
+    fn is_of(&self, category: Option<&str>) -> bool {
+        is_of(self.category.as_deref(), self.from.as_deref(), category)
+    }
+}
+
+/// Whether somebody who follows one category, or all, wants it. What has no category concerns all.
+pub(crate) fn is_of(category: Option<&str>, from: Option<&str>, wanted: Option<&str>) -> bool {
+    wanted.is_none() || category.is_none() || category == wanted || from == wanted
+}
+
+/// As a server-sent event (WHATWG HTML, 9.2).
+pub(crate) fn frame(event: &PublicEvent) -> Bytes {
+    let data = serde_json::to_string(event).unwrap_or_default();
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.position, event.event).into()
+}
+
+#[cfg(test)]
+mod tests;

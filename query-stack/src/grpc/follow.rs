@@ -1,0 +1,67 @@
+//! What happens, as it happens: the log, read on and on. Not from the bus, which tells each view
+//! once, while everybody who follows wants everything, from anywhere on.
+
+use std::time::Duration;
+
+use events::Position;
+use futures::Stream;
+use futures::stream::try_unfold;
+use proto::conventions::Ending;
+use proto::public;
+use proto::v1::Happened;
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+
+use super::{Queries, silent_log};
+
+/// Events read from the log at a time.
+const PAGE: usize = 250;
+/// Who follows hears of us at least this often, and so learns when we are silent.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+impl Queries {
+    /// Everything after a position, or after now, until the service stops.
+    pub(super) fn happening(
+        self,
+        after: Option<i64>,
+        ending: Ending,
+    ) -> impl Stream<Item = Result<Happened, Status>> {
+        let told = after.map(Position::new);
+        try_unfold((self, told, ending), |(queries, told, ending)| async move {
+            let next = ending.0.run_until_cancelled(queries.next(told)).await;
+            let Some(next) = next.transpose()? else { return Ok(None) };
+            let told = Some(Position::new(next.position));
+            Ok(Some((next, (queries, told, ending))))
+        })
+    }
+
+    /// What comes after it; nothing when there is nothing for a while.
+    async fn next(&self, told: Option<Position>) -> Result<Happened, Status> {
+        let Some(told) = told else {
+            let last = self.log.last_position(None, Position::END).await.map_err(silent_log)?;
+            return Ok(nothing_until(last));
+        };
+        let heartbeat = Instant::now() + HEARTBEAT;
+        let mut appended = self.log.appended();
+        loop {
+            appended.mark_unchanged();
+            let page = self.log.read_after(told, None, PAGE).await.map_err(silent_log)?;
+            if let Some(last) = page.last() {
+                let events = page.iter().filter_map(public).collect();
+                let erased = page.iter().rfind(|event| event.event_type == "user.erased");
+                let erased = erased.map(|event| event.position.get());
+                return Ok(Happened { events, position: last.position.get(), erased });
+            }
+            match timeout_at(heartbeat, appended.changed()).await {
+                Ok(Ok(())) => {}
+                // Nobody wakes us: look again a heartbeat later.
+                Ok(Err(_)) => tokio::time::sleep_until(heartbeat).await,
+                Err(_) => return Ok(nothing_until(told)),
+            }
+        }
+    }
+}
+
+fn nothing_until(position: Position) -> Happened {
+    Happened { position: position.get(), ..Default::default() }
+}

@@ -57,7 +57,7 @@ async fn an_article_is_published_corrected_and_retracted(portal: Portal) {
 
     // Who has this version need not load it again.
     let known = portal.request(Method::GET, &path).header("if-none-match", "W/\"2\"");
-    assert_eq!(Answer::of(known).await.status, 304);
+    assert_eq!(Answer::of_patient(known).await.status, 304);
 
     retract_and_look_for_it(&portal, &path).await;
     portal.verifies().await;

@@ -105,7 +105,7 @@ async fn one_article_is_one_trace(wiring: Wiring) {
     let reading = portal.door().get_at(&path, published.position());
     let other = TRACE.replace("4bf9", "aaaa");
     let reading = reading.header("traceparent", format!("00-{other}-{CLIENT}-01"));
-    assert_eq!(Answer::of(reading).await.status, 200);
+    assert_eq!(Answer::of_patient(reading).await.status, 200);
     eventually("the query is in the reader's trace", async || {
         let steps = collector.trace(&other);
         let query = steps.iter().find(|step| step.span.name == "portal.v1.Queries/GetArticle")?;

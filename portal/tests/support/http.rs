@@ -140,7 +140,7 @@ impl Answer {
     /// What somebody gets who asks again when told to, as a busy machine may tell anybody: that it is
     /// too early, or that a part of the page was late. Who has to be answered at once, or refused, or
     /// to see a page with a part missing, is asked for with [`Answer::of`].
-    async fn of_patient(request: RequestBuilder) -> Self {
+    pub async fn of_patient(request: RequestBuilder) -> Self {
         let (began, mut refused) = (Instant::now(), 0);
         loop {
             let again = request.try_clone().expect("a request without a body");

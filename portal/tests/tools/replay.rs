@@ -26,7 +26,7 @@ on_both_wirings! {
 
 const WRITERS: usize = 2;
 const READERS: usize = 2;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// So many that a rebuild takes a moment.
 const ARTICLES: usize = 400;
 
@@ -233,7 +233,7 @@ async fn only_what_was_asked_for_is_rebuilt(wiring: Wiring) {
 /// So many events that a rebuild of a debug build takes seconds; `PORTAL_TEST_PAST` for more.
 fn past() -> usize {
     let past = std::env::var("PORTAL_TEST_PAST").ok().and_then(|past| past.parse().ok());
-    past.unwrap_or(20_000)
+    past.unwrap_or(8_000)
 }
 
 /// A portal whose views were built from a long past before it began to serve.

@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 type Error = Box<dyn std::error::Error + Send + Sync>;
 /// When what stands at a position was sent, or heard.
 type Times = HashMap<u64, Instant>;
+type Accepting = JoinHandle<Result<Vec<TcpStream>, Error>>;
 
 #[derive(Clone, Copy)]
 struct Load {
@@ -198,7 +199,7 @@ async fn publish(door: &str, token: &str, load: Load) -> Result<Times, Error> {
 }
 
 /// Takes as many listeners as will come, and answers each with the head: where, and who they are.
-fn accept_all(load: Load) -> Result<(String, JoinHandle<Result<Vec<TcpStream>, Error>>), Error> {
+fn accept_all(load: Load) -> Result<(String, Accepting), Error> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
     let accepting = spawn(move || {

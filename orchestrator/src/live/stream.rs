@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use events::{BoxError, Category, Position};
-use futures::stream::{FuturesUnordered, unfold};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::Stream;
+use futures::stream::unfold;
 use proto::Problem;
 use proto::conventions::Ending;
 use proto::metrics;
 use proto::v1::Happened;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use super::malformed;
 use super::past::Past;
@@ -31,8 +31,7 @@ pub(crate) struct Listeners {
     places: Arc<Semaphore>,
 }
 
-/// One of them. Thousands are woken at once, so none sets up anything anew for it, and none looks at
-/// what it was not woken by: that would be behind the same few locks.
+/// One of them. Thousands are woken at once: what each does then is what the last one waits for.
 struct Listener {
     tail: Arc<Tail>,
     past: Arc<Past>,
@@ -42,8 +41,8 @@ struct Listener {
     sent: Position,
     stage: Stage,
     heartbeat: Pin<Box<Sleep>>,
-    /// The service stops.
-    ending: FuturesUnordered<WaitForCancellationFutureOwned>,
+    /// The service stops. A token of its own, since all would wait behind the lock of a shared one.
+    ending: CancellationToken,
     _place: Place,
 }
 
@@ -108,15 +107,16 @@ impl Listeners {
             sent: after.unwrap_or(heard),
             stage: Stage::Begun,
             heartbeat: Box::pin(sleep_until(Instant::now())),
-            ending: [CancellationToken::clone(&ending.0).cancelled_owned()].into_iter().collect(),
+            ending: ending.0.child_token(),
             _place: Place::taken(place),
         };
-        Ok(unfold(listener, Listener::next))
+        // In a box, which is moved from one event to the next instead of all that is in it.
+        Ok(unfold(Box::new(listener), Listener::next))
     }
 }
 
 impl Listener {
-    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+    async fn next(mut self: Box<Self>) -> Option<(Result<Bytes, Infallible>, Box<Self>)> {
         if matches!(self.stage, Stage::Over) {
             return None;
         }
@@ -128,41 +128,31 @@ impl Listener {
     async fn frames(&mut self) -> Bytes {
         loop {
             // Also of who never waits, because there is always something to send.
-            if self.ending.next().now_or_never().is_some() {
+            if self.ending.is_cancelled() {
                 return self.stopped();
+            }
+            // Whoever is up to date asks for nothing before there is something.
+            if matches!(self.stage, Stage::Live) {
+                match self.wait().await {
+                    Woken::ByNews => {}
+                    Woken::ToBeat => return self.still_here(),
+                    Woken::ToEnd => return self.stopped(),
+                }
             }
             match self.tail.after(self.sent, self.category.as_ref().map(Category::as_str)) {
                 Next::Frames(frames, position) => {
                     (self.sent, self.stage) = (position, Stage::Live);
-                    return self.sent_now(frames);
+                    return frames;
                 }
-                Next::Nothing(position) => {
-                    (self.sent, self.stage) = (position, Stage::Live);
-                    match self.wait().await {
-                        Woken::ByNews => {}
-                        Woken::ToBeat => return self.still_here(),
-                        Woken::ToEnd => return self.stopped(),
-                    }
-                }
+                Next::Nothing(position) => (self.sent, self.stage) = (position, Stage::Live),
                 // It was up to date once, and then took longer than we remember.
                 Next::Older if matches!(self.stage, Stage::Live) => {
                     metrics::live_client_too_slow();
                     return self.end("too slow");
                 }
                 Next::Older => {
-                    let until = self.heartbeat.deadline();
-                    let page = tokio::select! {
-                        page = self.past.page_after(self.sent, until) => page,
-                        _ = self.ending.next() => return self.stopped(),
-                    };
-                    match page {
-                        Ok(Some(page)) => match self.past(&page) {
-                            Some(frames) => return self.sent_now(frames),
-                            None if until <= Instant::now() => return self.still_here(),
-                            None => {}
-                        },
-                        Ok(None) => return self.still_here(),
-                        Err(error) => return self.interrupted(&error),
+                    if let Some(frames) = self.older().await {
+                        return frames;
                     }
                 }
             }
@@ -176,19 +166,33 @@ impl Listener {
             biased; // who is woken is nearly always woken by news, and then asks for nothing else
             _ = self.head.wait_for(|heard| heard.is_some_and(|heard| heard > sent)) => Woken::ByNews,
             () = self.heartbeat.as_mut() => Woken::ToBeat,
-            _ = self.ending.next() => Woken::ToEnd,
+            () = self.ending.cancelled() => Woken::ToEnd,
         }
     }
 
-    /// An id without data tells the client where it is, and nothing else.
-    fn still_here(&mut self) -> Bytes {
-        let sent = self.sent;
-        self.sent_now(format!(": still here\nid: {sent}\n\n").into())
+    /// What is only in the log. `None`: nothing in it is for this listener.
+    async fn older(&mut self) -> Option<Bytes> {
+        let until = self.heartbeat.deadline();
+        let page = tokio::select! {
+            page = self.past.page_after(self.sent, until) => page,
+            () = self.ending.cancelled() => return Some(self.stopped()),
+        };
+        match page {
+            Ok(Some(page)) => {
+                let frames = self.past(&page);
+                let is_due = frames.is_none() && until <= Instant::now();
+                if is_due { Some(self.still_here()) } else { frames }
+            }
+            Ok(None) => Some(self.still_here()),
+            Err(error) => Some(self.interrupted(&error)),
+        }
     }
 
-    fn sent_now(&mut self, frames: Bytes) -> Bytes {
+    /// An id without data tells the client where it is, and nothing else. Every so often also to who
+    /// got something meanwhile, which costs less than to set the clock anew for every event.
+    fn still_here(&mut self) -> Bytes {
         self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
-        frames
+        format!(": still here\nid: {}\n\n", self.sent).into()
     }
 
     /// A page of what is only in the log, as far as it is for this listener.

@@ -1,6 +1,7 @@
 //! The newest that happened, kept for everybody who wants to hear of it.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -138,22 +139,21 @@ impl Tail {
         }
         let end = recent.heard.unwrap_or(recent.since).max(heard);
         let first = recent.events.partition_point(|event| event.position <= heard);
-        let (mut frames, mut size) = (Vec::new(), 0);
-        for event in recent.events.range(first..).filter(|event| event.is_of(category)) {
-            if size > 0 && size + event.frame.len() > CHUNK {
+        let mut events = recent.events.range(first..).filter(|event| event.is_of(category));
+        let Some(first) = events.next() else { return Next::Nothing(end) };
+        let Some(second) = events.next() else {
+            // As it nearly always is: nothing is copied.
+            return Next::Frames(first.frame.clone(), first.position);
+        };
+        let (mut frames, mut last) = (first.frame.to_vec(), first.position);
+        for event in iter::once(second).chain(events) {
+            if frames.len() + event.frame.len() > CHUNK {
                 break;
             }
-            size += event.frame.len();
-            frames.push(event);
+            frames.extend_from_slice(&event.frame);
+            last = event.position;
         }
-        match &frames[..] {
-            [] => Next::Nothing(end),
-            [one] => Next::Frames(one.frame.clone(), one.position),
-            [.., last] => {
-                let all: Vec<_> = frames.iter().map(|event| &event.frame[..]).collect();
-                Next::Frames(all.concat().into(), last.position)
-            }
-        }
+        Next::Frames(frames.into(), last)
     }
 }
 

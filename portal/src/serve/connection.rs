@@ -11,8 +11,6 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Request, Response, Version};
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -91,7 +89,9 @@ impl Connections {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: SocketAddr,
     ) {
-        let (http, shutdown) = (Arc::clone(&self.http), self.shutdown.clone());
+        // One of its own: a connection looks at it whenever it is woken, and would wait for all others
+        // behind the lock of one that they share.
+        let (http, shutdown) = (Arc::clone(&self.http), self.shutdown.child_token());
         let served = Arc::new(Served { connections: self, peer, used: Use::default() });
         let of_requests = Arc::clone(&served);
         let service = service_fn(move |request: Request<_>| {
@@ -107,13 +107,10 @@ impl Connections {
                 () = shutdown.cancelled() => {}
             }
         };
-        // In a set of its own, so that it is looked at when it is woken and not whenever the connection
-        // is: all connections wait for the shutdown behind one lock.
-        let mut aside: FuturesUnordered<_> = [idle_or_stopped].into_iter().collect();
         let ended = tokio::select! {
             biased;
             ended = &mut connection => ended,
-            _ = aside.next() => {
+            () = idle_or_stopped => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

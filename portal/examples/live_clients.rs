@@ -6,7 +6,8 @@
 //! `BENCH_SECONDS`. One sample is the time from when a command was sent, so that its commit is in
 //! it, until one client has its frame. The same clients then hear as many frames as long as the last
 //! one from two threads that do nothing else. Prints for each of the two, in a line, the number of
-//! samples, and p50, p99 and the maximum in milliseconds; fails if anybody misses one.
+//! samples, and p50, p99 and the maximum in milliseconds; fails if anybody misses one, or hears of one twice
+//! or too late.
 //!
 //! A client is a socket, and two threads read all of them, so that not the clients are what is
 //! measured.
@@ -59,7 +60,7 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints what it measured, and returns how long the last frame was, in bytes.
+/// Prints what it measured, and returns how long a frame is, in bytes.
 fn measure(
     load: Load,
     address: &str,
@@ -72,9 +73,11 @@ fn measure(
         let listening =
             clients.chunks_mut(each).map(|some| scope.spawn(|| listen(some, load.events)));
         let listening: Vec<_> = listening.collect();
-        let sent = send()?;
+        // Also where it failed: those who listen then give up by themselves.
+        let sent = send();
         let heard = listening.into_iter().map(|some| some.join().map_err(|_| "panicked")?);
-        Ok::<_, Error>((sent, heard.collect::<Result<Vec<_>, Error>>()?))
+        let heard: Result<Vec<_>, Error> = heard.collect();
+        Ok::<_, Error>((sent?, heard?))
     })?;
     let mut samples = Vec::with_capacity(load.clients * sent.len());
     for (position, at) in heard.into_iter().flatten() {
@@ -84,7 +87,7 @@ fn measure(
     samples.sort_unstable();
     let at = |per_mille| percentile(&samples, per_mille);
     println!("{} {:.1} {:.1} {:.1}", samples.len(), at(500), at(990), at(1000));
-    Ok(clients.first().map_or(0, |client| client.longest))
+    Ok(clients.first().map_or(0, |client| client.frame))
 }
 
 /// Somebody who listens.
@@ -94,9 +97,13 @@ struct Listener {
     begun: Vec<u8>,
     /// The id that was named last.
     id: u64,
+    /// The last position of which it heard.
+    heard: Option<u64>,
     events: u32,
-    /// The most bytes that were read at once.
-    longest: usize,
+    /// Bytes since the last frame ended.
+    bytes: usize,
+    /// Bytes that the last frame took, as it was sent.
+    frame: usize,
 }
 
 impl Listener {
@@ -117,7 +124,7 @@ impl Listener {
         let begun = head.buffer().to_vec();
         socket.set_nonblocking(true)?;
         let socket = mio::net::TcpStream::from_std(socket);
-        Ok(Self { socket, begun, id: 0, events: 0, longest: 0 })
+        Ok(Self { socket, begun, id: 0, heard: None, events: 0, bytes: 0, frame: 0 })
     }
 
     /// Reads what there is, and notes which positions it heard of. A frame is one chunk, so its lines
@@ -131,15 +138,20 @@ impl Listener {
                 Err(error) => return Err(error.into()),
             };
             let now = Instant::now();
-            self.longest = self.longest.max(bytes);
             self.begun.extend_from_slice(&buffer[..bytes]);
             let whole = self.begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            for line in self.begun[..whole].split(|byte| *byte == b'\n') {
+            for line in self.begun[..whole].split_inclusive(|byte| *byte == b'\n') {
+                self.bytes += line.len();
                 if let Some(id) = line.strip_prefix(b"id: ") {
                     self.id = std::str::from_utf8(id)?.trim().parse()?;
                 } else if line.starts_with(b"event: ") {
+                    if self.heard.replace(self.id) >= Some(self.id) {
+                        return Err("an event came twice, or out of order".into());
+                    }
                     self.events += 1;
                     heard.push((self.id, now));
+                } else if line == b"\n" {
+                    self.frame = std::mem::take(&mut self.bytes);
                 }
             }
             self.begun.drain(..whole);
@@ -161,17 +173,23 @@ fn listen(clients: &mut [Listener], events: u32) -> Result<Vec<(u64, Instant)>, 
     let everything = clients.len() * events as usize;
     let mut heard = Vec::with_capacity(everything);
     let mut buffer = [0; 8 << 10];
+    let mut heard_last = Instant::now();
     while heard.len() < everything {
-        poll.poll(&mut ready, Some(PATIENCE))?;
-        if ready.is_empty() {
+        // A heartbeat is no news.
+        if heard_last.elapsed() > PATIENCE {
             return Err("some did not hear everything".into());
         }
+        poll.poll(&mut ready, Some(PATIENCE))?;
+        let before = heard.len();
         for event in &ready {
             clients[event.token().0].read(&mut buffer, &mut heard)?;
         }
+        if heard.len() > before {
+            heard_last = Instant::now();
+        }
     }
     let all_heard = clients.iter().all(|client| client.events == events);
-    if all_heard { Ok(heard) } else { Err("some heard twice what others did not hear".into()) }
+    if all_heard { Ok(heard) } else { Err("some heard more than was sent".into()) }
 }
 
 /// When the command of each position was sent.

@@ -37,13 +37,12 @@ pub(crate) struct Fleet {
 impl Fleet {
     pub(crate) async fn start() -> Self {
         let servers = PrivateServers::up(&SERVERS);
-        let mut environment = servers.fresh_stores().await;
+        let mut environment = servers.migrated_stores().await;
         let mut wires = Vec::new();
         for (name, variable) in SERVERS.into_iter().zip(STORES) {
             wires.push((name, behind_a_wire(&mut environment, variable).await));
         }
         let mut portal = Portal::not_started(Wiring::Servers, environment);
-        portal.tool(&["migrate"]);
         let mut addresses = Vec::new();
         for name in BEHIND_THE_DOORS {
             let address = quiet_address();

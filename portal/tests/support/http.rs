@@ -147,7 +147,7 @@ impl Answer {
             let answer = Self { refused, ..Self::of(again).await };
             let is_early = answer.status == 503 && !answer.header("retry-after").is_empty();
             let told = is_early || answer.body["degraded"] == true;
-            if !told || began.elapsed() > DEADLINE / 6 {
+            if !told || began.elapsed() > DEADLINE {
                 return answer;
             }
             refused += 1;

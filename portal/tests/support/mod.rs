@@ -3,7 +3,7 @@
 //! [`Wiring::Embedded`] is one process on SQLite; [`Wiring::Servers`] is a process per service on
 //! the PostgreSQL, RabbitMQ and MongoDB that `scripts/services env` names, each test with a
 //! database, a vhost and a view database of its own.
-#![expect(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![expect(unreachable_pub, reason = "two test programs use it")]
 
 pub mod accounts;
 pub mod certificates;
@@ -30,41 +30,49 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::processes::Service;
-use self::stores::{fresh_stores, remove_queues, required};
+use self::stores::{migrated_stores, remove_queues, required};
 
-/// Runs each journey on both wirings.
+/// Makes a test of each journey: on both wirings where it can fail differently on the real servers, on
+/// the embedded wiring where it cannot (docs/testing.md says which and why). A journey takes a running
+/// portal, `with` these settings, or, `by wiring`, the wiring alone.
 #[macro_export]
-macro_rules! on_both_wirings {
-    // With further settings.
-    (with $settings:expr; $($journey:ident)*) => {
-        mod embedded {
-            $(#[tokio::test] async fn $journey() {
-                let wiring = $crate::support::Wiring::Embedded;
-                super::$journey($crate::support::Portal::start_with(wiring, $settings).await).await
-            })*
-        }
-        mod servers {
-            $(#[tokio::test] async fn $journey() {
-                let wiring = $crate::support::Wiring::Servers;
-                super::$journey($crate::support::Portal::start_with(wiring, $settings).await).await
-            })*
+macro_rules! journeys {
+    (@ by $wiring:ident $journey:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $journey() {
+            super::$journey($crate::support::Wiring::$wiring).await
         }
     };
-    ($($journey:ident)*) => {
+    (@ $settings:block $wiring:ident $journey:ident) => {
+        #[tokio::test]
+        async fn $journey() {
+            let wiring = $crate::support::Wiring::$wiring;
+            super::$journey($crate::support::Portal::start_with(wiring, $settings).await).await
+        }
+    };
+    (@ all $how:tt $(both { $($both:ident)* })? $(embedded { $($only:ident)* })?) => {
         mod embedded {
-            $(#[tokio::test] async fn $journey() {
-                super::$journey($crate::support::Portal::start($crate::support::Wiring::Embedded).await).await
-            })*
+            $($($crate::journeys!(@ $how Embedded $both);)*)?
+            $($($crate::journeys!(@ $how Embedded $only);)*)?
         }
-        mod servers {
-            $(#[tokio::test] async fn $journey() {
-                super::$journey($crate::support::Portal::start($crate::support::Wiring::Servers).await).await
-            })*
-        }
+        $(mod servers {
+            $($crate::journeys!(@ $how Servers $both);)*
+        })?
+    };
+    (by wiring; $($journeys:tt)*) => { $crate::journeys!(@ all by $($journeys)*); };
+    (with $settings:block; $($journeys:tt)*) => { $crate::journeys!(@ all $settings $($journeys)*); };
+    ($($journeys:tt)*) => {
+        $crate::journeys!(@ all { $crate::support::Environment::new() } $($journeys)*);
     };
 }
-/// Longer than anything takes on a busy machine, so that only a failure lasts so long.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Longer than anything takes on a busy machine: only a failure lasts so long.
+pub const DEADLINE: Duration = Duration::from_mins(2);
+
+/// One value for `scripts/test`, another for `scripts/test thorough`.
+pub fn by_depth<T>(short: T, thorough: T) -> T {
+    if std::env::var_os("PORTAL_TEST_THOROUGH").is_some() { thorough } else { short }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wiring {
@@ -96,16 +104,15 @@ impl Portal {
     pub async fn start_with(wiring: Wiring, settings: Environment) -> Self {
         let mut environment = match wiring {
             Wiring::Embedded => Environment::new(),
-            Wiring::Servers => fresh_stores(&required).await,
+            Wiring::Servers => migrated_stores(&required).await,
         };
         environment.extend(settings);
         Self::start_on(wiring, environment)
     }
 
-    /// A portal on stores that the caller has chosen.
+    /// A portal on stores that have the tables of the log; embedded ones get them at the start.
     pub fn start_on(wiring: Wiring, environment: Environment) -> Self {
         let mut portal = Self::not_started(wiring, environment);
-        portal.tool(&["migrate"]);
         portal.spawn_all();
         portal
     }

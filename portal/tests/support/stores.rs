@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use command_stack::event_log::PostgresEventLog;
 use reqwest::Client;
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -15,6 +16,10 @@ use uuid::Uuid;
 
 use super::{Environment, Portal};
 
+#[path = "../../../command-stack/tests/it/support/copied_database.rs"]
+mod copied_database;
+use copied_database::{copied_database, with_path};
+
 /// Where RabbitMQ makes vhosts.
 pub const RABBITMQ_API: &str = "PORTAL_TEST_RABBITMQ_API";
 
@@ -23,21 +28,40 @@ pub fn required(variable: &str) -> String {
         .unwrap_or_else(|_| panic!("{variable} is not set: see `scripts/services env`"))
 }
 
-/// A database, a vhost and a view database that nobody else uses, at the servers that the
-/// environment names.
+/// A database without tables, a vhost and a view database that nobody else uses, at the servers that
+/// the environment names.
 pub async fn fresh_stores(servers: &dyn Fn(&str) -> String) -> Environment {
-    let name = format!("t{}", Uuid::now_v7().simple());
-    let postgres = servers("PORTAL_EVENT_LOG");
-    let mut connection = PgConnection::connect(&postgres).await.expect("PostgreSQL");
+    let (name, server) = (unique_name(), servers("PORTAL_EVENT_LOG"));
+    let mut connection = PgConnection::connect(&server).await.expect("PostgreSQL");
     let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
     sqlx::raw_sql(create).execute(&mut connection).await.expect("a database");
+    with_log(servers, &name, with_path(&server, &name)).await
+}
+
+/// [`fresh_stores`] with the tables of the log.
+pub async fn migrated_stores(servers: &dyn Fn(&str) -> String) -> Environment {
+    let name = unique_name();
+    let migrate = async |url: &str| {
+        let log = PostgresEventLog::at(url).expect("an address");
+        log.migrate().await.expect("the tables");
+        log.pool().close().await;
+    };
+    let log = copied_database(&servers("PORTAL_EVENT_LOG"), &name, migrate).await;
+    with_log(servers, &name, log).await
+}
+
+fn unique_name() -> String {
+    format!("t{}", Uuid::now_v7().simple())
+}
+
+async fn with_log(servers: &dyn Fn(&str) -> String, name: &str, log: String) -> Environment {
     let api = servers(RABBITMQ_API);
     let made = Client::new().put(format!("{api}/api/vhosts/{name}")).send().await;
     assert!(made.expect("the management API").status().is_success());
     BTreeMap::from([
-        ("PORTAL_EVENT_LOG".to_owned(), with_path(&postgres, &name)),
-        ("PORTAL_BUS".to_owned(), with_path(&servers("PORTAL_BUS"), &name)),
-        ("PORTAL_VIEW_STORE".to_owned(), with_path(&servers("PORTAL_VIEW_STORE"), &name)),
+        ("PORTAL_EVENT_LOG".to_owned(), log),
+        ("PORTAL_BUS".to_owned(), with_path(&servers("PORTAL_BUS"), name)),
+        ("PORTAL_VIEW_STORE".to_owned(), with_path(&servers("PORTAL_VIEW_STORE"), name)),
         (RABBITMQ_API.to_owned(), api),
     ])
 }
@@ -49,14 +73,6 @@ pub async fn remove_queues(environment: &Environment) {
     let (_, vhost) = bus.rsplit_once('/').expect("a vhost");
     let url = format!("{}/api/vhosts/{vhost}", environment[RABBITMQ_API]);
     let _ = Client::new().delete(url).timeout(Duration::from_secs(10)).send().await;
-}
-
-/// The same address with another path: `scheme://host/path?query`.
-fn with_path(url: &str, path: &str) -> String {
-    let (base, query) =
-        url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
-    let (server, _) = base.rsplit_once('/').expect("scheme://host/path");
-    query.map_or_else(|| format!("{server}/{path}"), |query| format!("{server}/{path}?{query}"))
 }
 
 /// Servers that only this test uses: `scripts/services` with a folder of its own.
@@ -120,6 +136,11 @@ impl PrivateServers {
     /// Starts one that was stopped or killed, with its data and at its address.
     pub fn start(&self, name: &str) {
         self.command(&["start", name]);
+    }
+
+    /// See [`migrated_stores`].
+    pub async fn migrated_stores(&self) -> Environment {
+        migrated_stores(&|name| self.variable(name)).await
     }
 
     /// See [`fresh_stores`].

@@ -17,6 +17,11 @@ use super::super::{
 };
 use crate::accounts::{AccountStore, PostgresAccounts, SqliteAccounts};
 
+#[expect(dead_code, reason = "only the tests of the parts address other databases")]
+#[path = "../../../tests/it/support/copied_database.rs"]
+mod copied_database;
+use copied_database::copied_database;
+
 /// What has to happen at once happens within this; generous, because the machine may be busy.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
@@ -43,13 +48,13 @@ pub(crate) fn server() -> String {
 impl Fixture {
     pub(crate) async fn postgres() -> Self {
         let name = format!("log_{}", Uuid::now_v7().simple());
-        // Nobody is ever connected to template0, so that tests can copy it at the same time.
-        on_server(format!("CREATE DATABASE \"{name}\" TEMPLATE template0")).await;
-        let server = server();
-        let (server, _) = server.rsplit_once('/').expect("postgres://user@host/database");
-        let url = format!("{server}/{name}");
+        let url = copied_database(&server(), &name, async |url| {
+            let log = PostgresEventLog::at(url).expect("the address");
+            log.migrate().await.expect("migrate");
+            log.pool().close().await;
+        })
+        .await;
         let log = PostgresEventLog::at(&url).expect("the address");
-        log.migrate().await.expect("migrate");
         let database = Database::Postgres { pool: log.pool().clone(), name };
         let twin = Arc::new(PostgresEventLog::at(&url).expect("the address"));
         Self { log: Arc::new(log), peer: Arc::clone(&twin) as _, twin, database }

@@ -1,0 +1,11 @@
+//! The tools of the command line and the settings, as an operator uses them.
+
+mod events;
+mod exports;
+mod import;
+mod replay;
+mod seal;
+mod secrets;
+mod settings;
+mod tampering;
+mod tokens;

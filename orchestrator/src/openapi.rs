@@ -1,5 +1,5 @@
 //! The queries as they are told in the OpenAPI document. The parameters are beside what reads them;
-//! `portal/tests/openapi.rs` fails for a route that is not here.
+//! `portal/tests/it/openapi.rs` fails for a route that is not here.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! The commands as they are told in the OpenAPI document, in the order of docs/newsroom.md. The
-//! bodies are beside what reads them; `portal/tests/openapi.rs` fails for a route that is not here.
+//! bodies are beside what reads them; `portal/tests/it/openapi.rs` fails for a route that is not here.
 
 use events::Role::{Author, Editor};
 use events::news::Article;

@@ -92,7 +92,7 @@ fn every_golden_file_decodes_and_the_newest_version_writes_the_same_json() {
 
 #[test]
 fn version_1_of_article_published_reads_as_the_newest() {
-    let json = include_str!("../golden/news.article_published.v1.json");
+    let json = include_str!("../../golden/news.article_published.v1.json");
     let event = recorded("news.article_published", 1, json).decode().expect("an event");
     let text = ArticleText {
         title: "Mayor opens bridge".to_owned(),

@@ -17,7 +17,6 @@ use super::super::{
 };
 use crate::accounts::{AccountStore, PostgresAccounts, SqliteAccounts};
 
-#[expect(dead_code, reason = "only the tests of the parts address other databases")]
 #[path = "../../../tests/it/support/copied_database.rs"]
 mod copied_database;
 use copied_database::copied_database;

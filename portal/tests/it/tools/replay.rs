@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::support::http::{Answer, Door};
 use crate::support::newsroom::{Newsroom, Random};
 use crate::support::stores::{migrated_stores, required};
-use crate::support::{Environment, Portal, Wiring};
+use crate::support::{Environment, Portal, Wiring, by_depth};
 
 journeys! {
     by wiring;
@@ -235,10 +235,10 @@ async fn only_what_was_asked_for_is_rebuilt(wiring: Wiring) {
     portal.verifies().await;
 }
 
-/// So many events that a rebuild of a debug build takes seconds; `PORTAL_TEST_PAST` for more.
+/// Events enough that a rebuild by a debug build takes seconds; `PORTAL_TEST_PAST` for more.
 fn past() -> usize {
     let past = std::env::var("PORTAL_TEST_PAST").ok().and_then(|past| past.parse().ok());
-    past.unwrap_or(8_000)
+    past.unwrap_or(by_depth(2_000, 8_000))
 }
 
 /// A portal whose views were built from a long past before it began to serve.

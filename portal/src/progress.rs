@@ -15,18 +15,18 @@ pub(crate) struct Meter {
     bar: Option<ProgressBar>,
     done: u64,
     began: Instant,
-    printed: Instant,
+    /// When the last line was printed; the first one comes at once.
+    printed: Option<Instant>,
 }
 
 impl Meter {
     pub(crate) fn new(what: String, unit: &'static str) -> Self {
-        let now = Instant::now();
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent}%, {eta} left");
             let bar = ProgressBar::new(0).with_message(what.clone());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { what, unit, bar, done: 0, began: now, printed: now }
+        Self { what, unit, bar, done: 0, began: Instant::now(), printed: None }
     }
 
     /// So much was `done`, and that is the way from nothing to `end` up to `at`; the end may move.
@@ -37,8 +37,8 @@ impl Meter {
             bar.set_length(end);
             bar.set_position(at);
             bar.set_message(format!("{}: {}", self.what, self.rate()));
-        } else if self.printed.elapsed() >= LINE_INTERVAL {
-            self.printed = Instant::now();
+        } else if at < end && self.printed.is_none_or(|last| last.elapsed() >= LINE_INTERVAL) {
+            self.printed = Some(Instant::now());
             let (percent, left) = (at * 100 / end.max(1), self.seconds_left(at, end));
             eprintln!("{}: {percent}%, {}, {left} s left", self.what, self.rate());
         }
@@ -63,9 +63,10 @@ impl Meter {
         format!("{} {} ({:.0}/s)", self.done, self.unit, self.done as f64 / seconds)
     }
 
-    /// If it goes on as it went.
+    /// At the mean speed so far.
     fn seconds_left(&self, at: u64, end: u64) -> u64 {
-        self.began.elapsed().as_secs() * (end - at) / at.max(1)
+        let left = self.began.elapsed().as_millis() * u128::from(end - at) / u128::from(at.max(1));
+        u64::try_from(left / 1_000).unwrap_or(u64::MAX)
     }
 }
 

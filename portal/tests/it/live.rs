@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::support::live::Listener;
 use crate::support::newsroom::{Newsroom, Random};
-use crate::support::{Environment, Patience, Portal, Wiring, by_depth, eventually};
+use crate::support::{Environment, Patience, Portal, Wiring, by_depth};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-const COMMANDS: usize = 300;
 
 journeys! {
     both {
@@ -41,7 +40,7 @@ fn public(events: &[Value]) -> Vec<(i64, String)> {
 }
 
 async fn listeners_who_come_and_go_hear_everything_once(wiring: Wiring) {
-    let listeners = by_depth(200, 1_000);
+    let (listeners, commands) = by_depth((100, 100), (1_000, 300));
     let places = ("PORTAL_MAX_CONNECTIONS".to_owned(), (3 * listeners).to_string());
     let portal = Portal::start_with(wiring, Environment::from([places])).await;
     let (random, end) = (Random::seeded(), Arc::new(AtomicI64::new(i64::MAX)));
@@ -62,11 +61,11 @@ async fn listeners_who_come_and_go_hear_everything_once(wiring: Wiring) {
         }
     };
     let listeners: JoinSet<_> = (0..listeners).map(listen).collect();
-    let newsroom = Newsroom::new(portal.editor(), COMMANDS);
+    let newsroom = Newsroom::new(portal.editor(), commands);
     newsroom.work(8, &random).join_all().await;
     portal.publish("sports", "The last").await;
     let expected = public(&portal.events());
-    assert!(expected.len() > COMMANDS / 2, "{}", expected.len());
+    assert!(expected.len() > commands / 2, "{}", expected.len());
     end.store(expected.last().expect("events").0, Ordering::SeqCst);
     for heard in listeners.join_all().await {
         assert_eq!(heard, expected);
@@ -111,15 +110,15 @@ async fn who_listens_when_the_door_closes_is_told(mut portal: Portal) {
     let (_, position) = portal.publish("sports", "Before").await;
     let mut listener = Listener::after(portal.door(), "/v1/live", position - 1);
     let door = portal.door_name();
+    let (hears, mut has_heard) = watch::channel(0);
     let listening = tokio::spawn(async move {
-        listener.listen(usize::MAX, |_| false).await.expect("an end without an error");
+        let goes_on = |last| hears.send_replace(last) == i64::MAX;
+        listener.listen(usize::MAX, goes_on).await.expect("an end without an error");
         listener.heard
     });
-    eventually("a listener", async || {
-        let told = portal.get("/metrics").await.body;
-        told.as_str()?.lines().any(|line| line == "portal_live_clients{} 1.0").then_some(())
-    })
-    .await;
+    has_heard.wait_for(|last| *last >= position).await.expect("a listener");
+    let told = portal.get("/metrics").await.body;
+    assert!(told.as_str().is_some_and(|told| told.contains("\nportal_live_clients{} 1.0\n")));
     assert_eq!(portal.terminate(door), Some(0));
     let heard = listening.await.expect("what was heard");
     let expected = ["article_published", "end"].map(|event| (position, event.to_owned()));

@@ -113,7 +113,7 @@ async fn is_as_told_to(role: &str, phases: &str) {
 
 #[tokio::test]
 async fn the_portal_is_as_told_to_editors() {
-    is_as_told_to("editor", by_depth("coverage", "coverage,fuzzing,stateful")).await;
+    is_as_told_to("editor", by_depth("fuzzing,stateful", "coverage,fuzzing,stateful")).await;
 }
 
 mod thorough {

@@ -31,12 +31,11 @@ journeys! {
 
 const WRITERS: usize = 2;
 const READERS: usize = 2;
-const ROUNDS: usize = 3;
-/// So many that a rebuild takes a moment.
+/// Articles enough that a rebuild takes a moment.
 const ARTICLES: usize = 400;
 
 async fn readers_miss_nothing_while_views_are_rebuilt_again_and_again(wiring: Wiring) {
-    let random = Random::seeded();
+    let (random, rounds) = (Random::seeded(), by_depth(1, 3));
     let portal = Portal::start(wiring).await;
     let newsroom = Newsroom::new(portal.editor(), usize::MAX);
     let mut acknowledged = newsroom.acknowledged();
@@ -46,17 +45,17 @@ async fn readers_miss_nothing_while_views_are_rebuilt_again_and_again(wiring: Wi
         .map(|number| Reader::new(portal.door(), &newsroom, &random, number).read())
         .collect();
     let before = *acknowledged.borrow_and_update();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         portal.tool(&["replay"]);
         portal.tool(&["replay", "--rollback"]);
     }
     // Otherwise this would prove nothing.
     let meanwhile = *acknowledged.borrow_and_update() - before;
-    assert!(meanwhile > ROUNDS, "the newsroom went on: {meanwhile}");
+    assert!(meanwhile > rounds, "the newsroom went on: {meanwhile}");
     newsroom.close();
     writers.join_all().await;
     let looks: usize = readers.join_all().await.into_iter().sum();
-    assert!(looks > ROUNDS, "readers read: {looks}");
+    assert!(looks > rounds, "readers read: {looks}");
     portal.verifies().await;
 }
 

@@ -66,8 +66,8 @@ pub(crate) async fn serve(
     println!("listening on {url}{}", guide(&url));
     let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
     let admission = Admission::default();
-    let connections =
-        Connections::new(router, admission, tls, shutdown.clone(), Arc::clone(&places));
+    let (stop, idle) = (shutdown.clone(), settings.idle_timeout);
+    let connections = Connections::new(router, admission, tls, stop, Arc::clone(&places), idle);
     let open = TaskTracker::new();
     let accepting = async {
         // Closed never, so that this ends with the token alone.

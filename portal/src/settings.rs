@@ -7,6 +7,7 @@ mod webhooks;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use events::{Category, Position, Role, Timestamp};
@@ -62,6 +63,17 @@ pub(crate) struct Settings {
         default_value = "768"
     )]
     pub(crate) max_connections: NonZeroU16,
+
+    /// Time for the head of an HTTP/1 request, and how long a connection may be idle before it
+    #[arg(
+        long,
+        global = true,
+        env = "PORTAL_IDLE_TIMEOUT",
+        value_name = "DURATION",
+        value_parser = webhooks::parse_duration,
+        default_value = "20s"
+    )]
+    pub(crate) idle_timeout: Duration,
 
     /// Requests a minute of one address that is not signed in; 0: any number
     #[arg(

@@ -72,7 +72,7 @@ pub(super) fn message(partition: &str, position: i64) -> Message {
 async fn receive(subscription: &mut Box<dyn Subscription>, count: usize) -> Vec<Message> {
     let mut all = Vec::new();
     while all.len() < count {
-        let next = timeout(Duration::from_secs(20), subscription.receive()).await;
+        let next = timeout(Duration::from_secs(60), subscription.receive()).await;
         all.extend(next.expect("a message in time").expect("the bus"));
     }
     all

@@ -98,7 +98,7 @@ impl Door {
 }
 
 async fn next(sent: &mut UnboundedReceiver<Vec<Reading>>) -> Vec<Reading> {
-    timeout(Duration::from_secs(10), sent.recv()).await.expect("in time").expect("readings")
+    timeout(Duration::from_secs(60), sent.recv()).await.expect("in time").expect("readings")
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_bus_that_does_not_answer_slows_no_reader_down() {
     for _ in 0..2_000 {
         assert_eq!(door.ask(Method::GET, &path, Some(&token)).await, StatusCode::OK);
     }
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     assert!(!door.sending.is_finished());
 }
 

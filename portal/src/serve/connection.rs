@@ -27,11 +27,8 @@ use super::admission::Admission;
 
 /// For the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// For the head of an HTTP/1 request, from when the one before was answered: also how long a
-/// connection may be idle.
-const HEAD: Duration = Duration::from_secs(20);
-/// A connection that did nothing from one look to the next is ended. Longer than [`HEAD`], because
-/// of HTTP/2, where one connection serves for long.
+/// A connection that did nothing from one look to the next is ended. Longer than `--idle-timeout`,
+/// because of HTTP/2, where one connection serves for long.
 const IDLE: Duration = Duration::from_secs(60);
 /// The head of a request in bytes; a browser's has 1 to 4 KiB, ours with a token the same.
 const HEAD_BYTES: usize = 32 << 10;
@@ -60,9 +57,11 @@ impl Connections {
         tls: Option<TlsAcceptor>,
         shutdown: CancellationToken,
         places: Arc<Semaphore>,
+        idle_timeout: Duration,
     ) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
-        http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+        let http1 = &mut http.http1();
+        http1.timer(TokioTimer::new()).header_read_timeout(idle_timeout).max_buf_size(HEAD_BYTES);
         http.http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)

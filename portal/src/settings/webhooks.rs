@@ -48,7 +48,7 @@ impl Webhooks {
 }
 
 /// A whole number of units, and not more than a year.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
     let unit_ms = match &text[digits.len()..] {
         "ms" => 1,

@@ -33,7 +33,8 @@ async fn end(mut stream: TcpStream) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_finish_a_request_is_cut_off() {
-    let portal = Portal::start(Wiring::Embedded).await;
+    let soon = Environment::from([("PORTAL_IDLE_TIMEOUT".to_owned(), "2s".to_owned())]);
+    let portal = Portal::start_with(Wiring::Embedded, soon).await;
     let head = end(begin(&portal, "GET /v1/home HTTP/1.1\r\nhost: x\r\nx-slow: ").await);
     let body = "POST /v1/users HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{";
     let body = end(begin(&portal, body).await);
@@ -118,7 +119,7 @@ async fn more_connections_than_the_limit_wait_until_one_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_commands_than_the_log_takes_are_refused_early_and_nothing_acknowledged_is_lost() {
+async fn more_commands_than_the_log_takes_are_refused_and_nothing_acknowledged_is_lost() {
     let portal = Portal::start(Wiring::Servers).await;
     portal.publish("sports", "Before").await;
     let mut other = PgConnection::connect(&portal.environment["PORTAL_EVENT_LOG"]).await;

@@ -22,7 +22,7 @@ mod copied_database;
 use copied_database::copied_database;
 
 /// What has to happen at once happens within this; generous, because the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fixture {
     pub(crate) log: Arc<dyn EventLog>,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::copied_database::copied_database;
 
 /// What has to happen at once happens within this; generous, because the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct Database {
     pub(crate) log: Arc<dyn EventLog>,

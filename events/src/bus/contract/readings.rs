@@ -21,7 +21,7 @@ fn reading(number: u128) -> Reading {
 async fn receive(subscription: &mut Box<dyn Subscription<Reading>>, count: usize) -> Vec<Reading> {
     let mut all = Vec::new();
     while all.len() < count {
-        let next = timeout(Duration::from_secs(20), subscription.receive()).await;
+        let next = timeout(Duration::from_secs(60), subscription.receive()).await;
         all.extend(next.expect("readings in time").expect("the bus"));
     }
     all

@@ -90,7 +90,7 @@ impl Tail {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the start position; returns false if there is one, at which the caller must then begin.
+    /// Sets the start position; false if there already is one, from which the caller must follow.
     ///
     /// Calls `note` before the position becomes visible.
     pub(crate) fn begin(&self, position: Position, note: impl FnOnce()) -> bool {
@@ -105,8 +105,7 @@ impl Tail {
         true
     }
 
-    /// Adds a query-stack's message; all send the same events without gaps, so the first one
-    /// counts.
+    /// Adds a query-stack's message; all send the same events, so the first delivery counts.
     ///
     /// Calls `note` with the new events before they become visible.
     pub(crate) fn hear(&self, happened: &Happened, note: impl FnOnce(&[PublicEvent])) {
@@ -122,9 +121,7 @@ impl Tail {
         self.tell(position);
     }
 
-    /// Adds a query-stack's message; the first to deliver an event counts, since all send the same.
-    ///
-    /// Calls `note` with the new events before they become visible.
+    /// Not under the lock, which every woken listener needs.
     fn tell(&self, position: Position) {
         self.head.send_if_modified(|head| {
             let is_new = *head < Some(position);

@@ -82,7 +82,7 @@ impl Queries {
         Ok(())
     }
 
-    /// The live checkpoint once this process has moved it to `min`; `None` if the view stands still.
+    /// The live checkpoint once this process moves it to `min`; `None` if the view stands still.
     ///
     /// `min` was committed before the request, so a moving view reaches it without help. Watching
     /// is free, while each query of store and log would slow the view down.

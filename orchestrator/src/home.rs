@@ -30,25 +30,24 @@ use crate::parameters;
 use crate::queries::{QueryError, SECTION_DEADLINE, Terms};
 use crate::rate_limits::is_for_everybody;
 
-/// For one reader, and for now.
+/// A personal page is for one reader and must not be cached.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
-/// Articles per category when the reader does not say.
+/// Articles per section if the request sets no limit.
 const DEFAULT_LIMIT: u32 = 10;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    /// Articles in a section: 1 to 100, 10 if nothing is said.
+    /// Articles in a section: 1 to 100, default 10.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
-    /// The page as it was.
+    /// The page as readers saw it at this time.
     as_of: Option<Timestamp>,
 }
 
-/// Where the page is.
 pub(crate) const ROUTE: &str = "/v1/home";
 
-/// The page for everybody, if it is asked for and kept: what nearly every request gets.
+/// Serves the cached public page before routing; `None` for every other request.
 pub(crate) fn at_once(portal: &Door, request: &Request) -> Option<Response> {
     let is_it = request.uri().path() == ROUTE && *request.method() == Method::GET;
     if !is_it || !is_for_everybody(request) {
@@ -72,14 +71,14 @@ pub(crate) async fn get(
     if let Some(time) = as_of {
         return Ok(front_page.page_as_of(limit, time).await?.answer(&headers));
     }
-    // Whoever is not signed in any more gets what everybody gets: there is always a front page.
+    // A reader whose session has expired gets the public page: there is always a front page.
     if let Ok(Some(reader)) = portal.identity.identify(&headers).await {
         return personal(&portal, limit, min, reader.user_id).await;
     }
     Ok(front_page.page(limit, min).await?.answer(&headers))
 }
 
-/// The page with what this reader may like. If nobody can say what that is, without, and degraded.
+/// The page with recommendations; without a profile it has none and is degraded.
 async fn personal(
     portal: &Door,
     limit: usize,

@@ -1,9 +1,10 @@
-//! `GET /v1/live`: what happens, as it happens, as server-sent events (WHATWG HTML, 9.2).
+//! `GET /v1/live`: public events as server-sent events (WHATWG HTML, 9.2).
 //!
-//! The id of an event is its position in the log. A client that comes back names the last one that
-//! it has, and gets what came after it: the newest from memory, older ones from the log. Nothing is
-//! kept for a client but where it is, so a slow one costs nothing; one that falls so far behind that
-//! memory has moved on is told so and let go.
+//! The id of an event is its log position. A client that reconnects sends its last id and gets the
+//! later events: recent ones from memory, older ones from the log.
+//!
+//! The only state per client is its position, so a slow client costs nothing. A client that falls
+//! behind the events in memory is notified and disconnected.
 
 mod follower;
 mod past;
@@ -33,9 +34,9 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    /// Only of this one: see `/v1/categories`.
+    /// Only events of this category; see `/v1/categories`.
     category: Option<String>,
-    /// Like `Last-Event-ID`, for a client that cannot set it: the position of a page, say.
+    /// Replaces `Last-Event-ID` for clients that cannot set it, such as the position of a page.
     after: Option<Position>,
 }
 
@@ -55,7 +56,7 @@ pub(crate) async fn get(
     for (name, value) in [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),
-        // A proxy that gathers an answer before it hands it on would gather this one for ever.
+        // A proxy that buffers whole answers would buffer this one for ever.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -66,7 +67,7 @@ pub(crate) async fn get(
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
     let read = |value: &HeaderValue| value.to_str().ok()?.parse().ok();
     let malformed = || malformed("Last-Event-ID is the id of an event: its position");
-    // A browser that has not had an event yet sends an empty one.
+    // A browser without a last event sends an empty header.
     let given = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
     given.map(|value| read(value).ok_or_else(malformed)).transpose()
 }

@@ -1,5 +1,7 @@
-//! The services behind the door. Whether one is another process or this one is decided here and
-//! nowhere else: both are a `tower` service of HTTP requests, and gRPC goes over the same.
+//! The services behind the orchestrator.
+//!
+//! Only this module decides whether a service is another process or this one: both are `tower`
+//! services of HTTP requests, and gRPC uses the same.
 
 mod breaker;
 mod trust;
@@ -29,16 +31,15 @@ use self::breaker::Breaker;
 pub use self::trust::Trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// The network may forget a connection and tell neither end. One that carries all queries at once is
-/// asked whether it lives; of those that carry one command at a time, idle ones are not kept long,
-/// and less long than a service keeps them (`portal/src/serve/connection.rs`), or a request could
-/// meet the end.
+/// Pings detect a dead HTTP/2 connection, which carries all queries at once.
+///
+/// Idle HTTP/1 connections (commands) are closed instead, earlier than the service closes them
+/// (`portal/src/serve/connection.rs`), or a request could meet a closed connection.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest gRPC answer: a ledger of some hundred versions of the longest texts. More is an
-/// error of the answer, not our memory.
+/// The longest gRPC answer in bytes: a history of some hundred versions of the longest texts.
 const LARGEST_ANSWER: usize = 256 << 20;
 
 const HEALTH_LIMIT: usize = 64 << 10;
@@ -46,12 +47,12 @@ const HEALTH_LIMIT: usize = 64 << 10;
 type HttpTransport = BoxCloneSyncService<Request<Body>, Response<Body>, NoAnswer>;
 type GrpcTransport = BoxCloneSyncService<Request<tonic::body::Body>, Response<Body>, NoAnswer>;
 
-/// The service did not answer.
+/// The service is unreachable or closed the connection.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer")]
 pub struct NoAnswer(#[source] hyper_util::client::legacy::Error);
 
-/// One service behind the door.
+/// A service behind the orchestrator.
 #[derive(Clone)]
 pub struct Upstream {
     name: Arc<str>,
@@ -59,28 +60,28 @@ pub struct Upstream {
     breaker: Breaker,
 }
 
-/// What a service says of itself.
+/// A service's own health report.
 #[derive(Debug, Default, Deserialize)]
 pub struct Health {
     /// Whether it can do its work.
     #[serde(skip)]
     pub ready: bool,
-    /// The views of it that leave out streams.
+    /// Its views with parked streams.
     #[serde(default)]
     pub parked: Vec<ParkedView>,
 }
 
-/// Which HTTP a service in another process is spoken to with.
+/// The HTTP version for a service in another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1.1: the command-stack.
+    /// For the command-stack.
     Http1,
-    /// HTTP/2 without TLS, known beforehand: gRPC.
+    /// HTTP/2 without negotiation (prior knowledge), for gRPC.
     Http2,
 }
 
 impl Upstream {
-    /// A service in this process: calls are function calls.
+    /// A service in this process; requests are function calls.
     #[must_use]
     pub fn in_process(name: &str, router: Router) -> Self {
         let service = ServiceBuilder::new()
@@ -96,7 +97,7 @@ impl Upstream {
     /// A service at `http://host:port` or `https://host:port`.
     ///
     /// # Errors
-    /// When the address is another kind of address.
+    /// When the address is malformed.
     pub fn at(
         name: &str,
         address: &str,
@@ -129,13 +130,13 @@ impl Upstream {
         Ok(Self::new(name, BoxCloneSyncService::new(service)))
     }
 
-    /// For health reports.
+    /// The name in health reports, logs and metrics.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Sends a request. No deadline: the caller sets one.
+    /// Sends a request without a deadline; the caller sets one.
     ///
     /// # Errors
     /// When the service does not answer.
@@ -143,12 +144,12 @@ impl Upstream {
         self.service.clone().oneshot(request).await
     }
 
-    /// The same service, spoken to in gRPC.
+    /// A gRPC client for queries.
     pub(crate) fn queries(&self) -> QueriesClient<GrpcTransport> {
         QueriesClient::new(self.grpc()).max_decoding_message_size(LARGEST_ANSWER)
     }
 
-    /// The same, about what was read.
+    /// A gRPC client for recommendations.
     pub(crate) fn recommendations(&self) -> RecommendationsClient<GrpcTransport> {
         RecommendationsClient::new(self.grpc())
     }
@@ -164,17 +165,17 @@ impl Upstream {
         BoxCloneSyncService::new(service)
     }
 
-    /// What its `/health/ready` says.
+    /// Requests `/health/ready`.
     ///
     /// # Errors
-    /// When it does not answer, or not in time.
+    /// When there is no answer within the timeout.
     pub async fn health(&self) -> Result<Health, BoxError> {
         let request = Request::get("/health/ready").body(Body::empty())?;
         let answer = async {
             let answer = self.send(request).await?;
             let ready = answer.status().is_success();
             let body = to_bytes(answer.into_body(), HEALTH_LIMIT).await?;
-            // Who only says that all is well has said enough.
+            // A body without details is accepted; the status suffices.
             let health: Health = serde_json::from_slice(&body).unwrap_or_default();
             Ok(Health { ready, ..health })
         };
@@ -196,7 +197,7 @@ fn towards(scheme: &Scheme, authority: &Authority, mut request: Request<Body>) -
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
     let uri =
         Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query(path);
-    // All three parts are there, so that this cannot fail.
+    // Cannot fail: all three parts are present.
     if let Ok(uri) = uri.build() {
         *request.uri_mut() = uri;
     }

@@ -1,6 +1,7 @@
-//! Queries over gRPC. Lists, articles, users and the front page are answered from the views alone:
-//! PostgreSQL and RabbitMQ may be down. Only what an article or the front page was is asked of the
-//! log itself (`crate::history`).
+//! Queries over gRPC.
+//!
+//! Lists, articles, users and the front page come from the views alone; PostgreSQL and RabbitMQ may
+//! be down. Only past states come from the log (`crate::history`).
 
 mod articles;
 mod follow;
@@ -44,39 +45,39 @@ use crate::projection::views;
 use crate::reading_store::ReadingStore;
 use crate::view_store::{ListPlace, Unavailable, View, ViewStore};
 
-/// Looks into the store at the same time. More would not be answered sooner, and the projectors
-/// have to get their turn at the same server: a view that is behind makes its readers ask again.
+/// Concurrent queries of the view store.
+///
+/// More would not be answered sooner, and the projectors need their share of the same server.
 const LOOKS: usize = 8;
-/// Queries that may wait for a position at the same time. Each looks again and again, and a store
-/// that is behind already must not be kept from its work by that.
+/// Queries that may wait for a position; each polls a store that is already behind.
 const WAITING: usize = 512;
-/// The longest gRPC question, in bytes: names, ids and a cursor.
+/// The longest gRPC request in bytes: names, ids and a cursor.
 pub const LARGEST_QUESTION: usize = 64 << 10;
 
-/// The queries of the views of these categories.
+/// Answers queries for the views of these categories.
 #[derive(Clone)]
 pub struct Queries {
     store: Arc<dyn ViewStore>,
     readings: Arc<dyn ReadingStore>,
     log: Arc<dyn EventReader>,
     keyring: Keyring,
-    /// Turns of those who put a ledger together.
+    /// Limits concurrent folds of article histories.
     ledgers: Arc<Semaphore>,
-    /// Turns of those who put together what a section was.
+    /// Limits concurrent folds of past sections.
     pasts: Arc<Semaphore>,
-    /// Turns of those who look into the store.
+    /// Limits concurrent queries of the view store.
     looks: Arc<Semaphore>,
-    /// Places of those who wait for a position.
+    /// Limits the queries that wait for a position.
     waiting: Arc<Semaphore>,
-    /// What is read most.
     counted: Counted,
     categories: Arc<[Category]>,
 }
 
 impl Queries {
-    /// Queries against these stores. The log is asked for what an article was, and where a waiting
-    /// reader could be told sooner that there is nothing to wait for. The keyring opens what says
-    /// who somebody is, just before it is answered.
+    /// Queries against these stores.
+    ///
+    /// `log` provides past states, and tells a waiting reader early that there is nothing to wait
+    /// for. `keyring` decrypts personal data just before an answer.
     #[must_use]
     pub fn new(
         store: Arc<dyn ViewStore>,
@@ -94,7 +95,7 @@ impl Queries {
         Self { store, readings, log, keyring, ledgers, pasts, looks, waiting, counted, categories }
     }
 
-    /// The gRPC services, and the health checks and metrics over plain HTTP on the same port.
+    /// The gRPC services, and health checks and metrics over plain HTTP, on one port.
     pub fn router(self, bus: Arc<dyn Dependency>) -> Router {
         let asked = self.clone();
         let ready = get(async move || asked.ready(&*bus).await);
@@ -132,7 +133,6 @@ impl Queries {
         asking.await.map_err(unavailable)
     }
 
-    /// The body of a document, if the view has it.
     async fn body(&self, view: &View, id: Uuid, min: i64) -> Result<Option<Value>, Status> {
         let live = self.live(view, min).await?;
         let found = self.look(self.store.documents(view, live.generation, &[id])).await?;
@@ -158,7 +158,7 @@ fn malformed() -> Status {
     Status::invalid_argument("a part of the request cannot be read")
 }
 
-/// A message from the body of a document: their fields have the same names.
+/// Converts the body of a document to a message; their fields have the same names.
 fn read<T: DeserializeOwned>(body: Value) -> Result<T, Status> {
     serde_json::from_value(body).map_err(|error| {
         tracing::error!(%error, "a document is not what its projection writes");
@@ -166,7 +166,7 @@ fn read<T: DeserializeOwned>(body: Value) -> Result<T, Status> {
     })
 }
 
-/// A text that is no id names nothing.
+/// Parses an id; a malformed one is answered like an unknown one.
 fn id(text: &str) -> Result<Uuid, Status> {
     Uuid::parse_str(text).map_err(|_| nothing())
 }

@@ -1,13 +1,12 @@
-//! The projector: keeps one view up to date from what the bus brings.
+//! The projector: applies events from the bus to one view.
 //!
-//! The bus only says that something is new. Whether something is missing the projector sees for
-//! itself: each message names the position before it in the partition, and whatever lies between
-//! the view's checkpoint and that position is read from the log. So a lost message, a new view and
-//! a long absence are the same case. A message is acknowledged when what it says is in the view.
+//! Each message names the previous position of its partition. The projector reads everything
+//! between the view's checkpoint and that position from the log, so a lost message, a new view and
+//! a long absence are the same case. It acknowledges a message after the view has applied it.
 //!
-//! An event that cannot be taken parks its stream, and the others go on at once. Beside them the
-//! projector tries what is parked again: a few times what failed, and for ever what a newer program
-//! wrote, since this one may have just been started in the place of an older one.
+//! An event that cannot be applied parks its stream; other streams continue. Beside them the
+//! projector retries parked streams: failed ones a few times, those of a newer program for ever,
+//! because this program may be older than the one before.
 
 mod steps;
 
@@ -26,55 +25,60 @@ use self::steps::Steps;
 use crate::projection::{ProjectError, ViewWriter};
 use crate::view_store::{Checkpoint, Parked, Slot, View, ViewStore};
 
-/// Events read from the log and applied at a time while catching up.
+/// Events per read of the log and per transaction while catching up.
 const PAGE: usize = 250;
-/// Silence after which the log is asked whether a message was lost.
+/// After this time without a message the log is checked for lost ones.
 const IDLE: Duration = Duration::from_secs(3);
-/// The bus brings an event within milliseconds: one that it did not bring by then it may have lost.
+/// An event older than this that the bus has not delivered may be lost.
 const OVERDUE_MS: i64 = 1_000;
-/// The view that is searched may be so late while there is much to do.
+/// The same for the search view, which may lag this far under load.
 const OVERDUE_WORDS_MS: i64 = 30_000;
-/// Between looks at parked streams, while there are some that time may help.
+/// Interval for checking parked streams while a retry may help.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// A transaction costs the store about the same for one event as for many. So a projector pauses
-/// for as long as the last one took, but not longer than this, and more come together the busier
-/// the store is. The first event after a quiet time is taken at once.
+/// The longest pause between transactions.
+///
+/// A transaction costs the store about the same for one event as for many, so the projector pauses
+/// for as long as the last one took. The first event after an idle time is applied at once.
 const GATHER: Duration = Duration::from_millis(20);
-/// The same for the view that is searched. Each word of an article is an entry of an index, which
-/// costs the store several times what the other views of it do: these go first, and while there is
-/// much to do no more than half of the time is spent on the words.
+/// The same for the search view.
+///
+/// It costs the store several times the other views, one index entry per word. So it gets at most
+/// half of the time, and the others go first.
 const GATHER_WORDS: Duration = Duration::from_millis(500);
-/// Whose turn it is to write words, of all views of this process that are searched: kept through the
-/// pause after it, or the pauses of some would be the work of others.
+/// One search view of this process writes at a time, including its pause.
+///
+/// Otherwise one view would write in the pause of another.
 static WORDS: Semaphore = Semaphore::const_new(1);
-/// So many messages came together already.
+/// From this many messages on there is no pause.
 const MANY: usize = 32;
-/// Parked streams looked at a time.
+/// Parked streams per read.
 const PARKED_PAGE: usize = 100;
 const SILENT: &str = "it did not bring what is in the log";
 
-/// What a look into the log brought that the bus had not.
+/// What the log had that the bus did not deliver.
 #[derive(Clone, Copy)]
 enum Missed {
     Nothing,
-    /// It may be on its way, to here or to another projector of the view.
+    /// May be on its way, to this projector or to another one of the view.
     New,
     Overdue,
 }
 
-/// Keeps one view. Any number of them may run for the same view: the bus gives messages to one,
-/// and the store lets only one move the checkpoint.
+/// Keeps one view up to date.
+///
+/// Several may run for one view: the bus delivers to one, and the store lets one move the
+/// checkpoint.
 pub struct Projector {
     writer: ViewWriter,
     log: Arc<dyn EventReader>,
     bus: Arc<dyn EventSubscriber>,
-    /// The newest set of parked streams that was heard of.
+    /// The last known set of parked streams.
     parked: Mutex<Option<ParkedSet>>,
-    /// Where this projector left the view: whether it still is there, the next change finds out.
+    /// The checkpoint after the last change; if another writer moved it, the next change fails.
     left_at: Mutex<Option<Checkpoint>>,
 }
 
-/// One state of the set of parked streams: a generation and its revision.
+/// Identifies a set of parked streams: generation and revision.
 type ParkedSet = (i64, i64);
 
 impl Projector {
@@ -90,7 +94,7 @@ impl Projector {
         Self { writer, log, bus, parked: Mutex::default(), left_at: Mutex::default() }
     }
 
-    /// The same with another program, which may learn.
+    /// The same with another program.
     #[cfg(test)]
     pub(crate) fn with_program(mut self, program: crate::fold::Program) -> Self {
         self.writer.program = program;
@@ -102,7 +106,7 @@ impl Projector {
         let work = async {
             let mut backoff = Backoff::default();
             loop {
-                // Without the bus the view still follows the log, only later.
+                // Without the bus the view still follows the log, with a delay.
                 if let Err(error) = self.catch_up().await {
                     self.complain("not caught up", &error);
                 }
@@ -129,12 +133,12 @@ impl Projector {
 
     async fn follow(&self) -> Result<Infallible, BusError> {
         let mut subscription = self.bus.subscribe(&self.writer.view.queue()).await?;
-        // The bus brings the messages of a view to one projector; others only look into the log.
+        // The bus delivers a view's messages to one projector; the others only read the log.
         let mut brings_them_here = false;
         loop {
             let Ok(received) = timeout(IDLE, subscription.receive()).await else {
                 match self.catch_up().await {
-                    // The queue may be another one by now, or bound to nothing: begin anew.
+                    // The queue may have been replaced or unbound: subscribe again.
                     Ok(Missed::Overdue) => return Err(BusError::Unavailable(SILENT.into())),
                     Ok(Missed::New) if brings_them_here => {
                         return Err(BusError::Unavailable(SILENT.into()));
@@ -158,7 +162,7 @@ impl Projector {
         }
     }
 
-    /// Takes events into the view; words only when it is their turn, and with a pause.
+    /// Applies events to the view; a search view waits for its turn and pauses afterwards.
     async fn advance(
         &self,
         from: Checkpoint,
@@ -178,8 +182,9 @@ impl Projector {
         self.writer.view.projection.is_searched()
     }
 
-    /// Returns when the messages are in the view, however long the view store is away: holding on
-    /// to them is what keeps the rest at the broker.
+    /// Returns when the view has applied the messages, however long the store is unavailable.
+    ///
+    /// Unacknowledged messages keep the others at the broker.
     async fn take(&self, messages: Vec<Message>) {
         let mut backoff = Backoff::default();
         while let Err(error) = self.try_take(&messages).await {
@@ -216,7 +221,7 @@ impl Projector {
         Ok(())
     }
 
-    /// Reads from the log what the view does not have.
+    /// Applies everything from the log that the view does not have.
     async fn catch_up(&self) -> Result<Missed, ProjectError> {
         let partition = &self.writer.view.partition;
         let overdue_ms = if self.is_searched() { OVERDUE_WORDS_MS } else { OVERDUE_MS };
@@ -232,7 +237,7 @@ impl Projector {
             }
             steps.writes();
             checkpoint = match self.advance(checkpoint, &events).await {
-                // A parked stream was taken up meanwhile, or another projector was faster.
+                // A parked stream was retried meanwhile, or another projector was faster.
                 Err(ProjectError::Moved) => {
                     checkpoint = self.checkpoint().await?;
                     continue;
@@ -266,7 +271,7 @@ impl Projector {
         checkpoint
     }
 
-    /// While nothing was ever parked, and once time helps nobody any more, this costs nothing.
+    /// Retries parked streams; costs nothing if there are none, or none that a retry may help.
     async fn see_to_parked(&self) -> Infallible {
         let mut settled = None;
         loop {
@@ -282,7 +287,7 @@ impl Projector {
         }
     }
 
-    /// Tries what is due, page by page; whether there is anything that time may help.
+    /// Retries all due streams; returns whether a later retry may help any.
     async fn take_up_parked(&self) -> Result<bool, ProjectError> {
         let ViewWriter { store, view, .. } = &self.writer;
         let generation = store.state(view).await?.live.generation;
@@ -293,10 +298,10 @@ impl Projector {
             for parked in &page {
                 time_may_help |= parked.is_tried_by_itself();
                 if parked.is_due(now) {
-                    // Somebody may give it up just now, or have tried it.
+                    // Another process may have discarded or retried it just now.
                     let wanted = |parked: &Parked| parked.is_due(Utc::now().into());
                     let taken = self.writer.take_up_if(&*self.log, &parked.stream, wanted).await;
-                    // The next ones need not wait for this one.
+                    // Continue with the next stream.
                     if let Err(error) = taken {
                         time_may_help = true;
                         self.complain("a parked stream was not tried", &error);

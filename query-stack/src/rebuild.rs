@@ -1,10 +1,11 @@
-//! Building views again from the log, while readers go on with the live ones: a new generation is
-//! filled beside each and takes its place when it is not behind. Nothing but documents is written,
-//! so a rebuild has no side effects. A stream of which an event cannot be taken is parked in the new
-//! generation too.
+//! Rebuilds views from the log while readers use the live ones.
 //!
-//! Up to where the log ended at the beginning, streams are folded whole and documents written in
-//! bulk (`loading`); what came meanwhile is applied in the order of the log, as a projector does.
+//! A rebuild fills a new generation, which goes live when it is not behind. It writes only
+//! documents, so it has no side effects. A stream that cannot be folded is parked in the new
+//! generation.
+//!
+//! Up to the end of the log at the start, streams are folded whole and written in bulk (`loading`).
+//! Later events are applied in log order, as a projector does.
 
 mod loading;
 
@@ -18,52 +19,52 @@ use self::loading::Load;
 use crate::projection::{ProjectError, ViewWriter};
 use crate::view_store::{ApplyError, Checkpoint, Slot, Unavailable, View, ViewStore};
 
-/// Events held in memory at most while catching up.
+/// Events in memory while catching up.
 const PAGE: usize = 500;
-/// Between attempts to switch when there is nothing to catch up with.
+/// Pause between attempts to switch when there is nothing to catch up with.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How far the past is rebuilt.
+/// The end of the history to rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// Up to now; the new generation becomes live.
+    /// The current end; the new generation goes live.
     Now,
-    /// Up to this position; the new generation stays beside the live one, to be looked into.
+    /// Up to this position; the new generation stays beside the live one for inspection.
     Position(Position),
-    /// Up to this moment; likewise.
+    /// Up to this time; otherwise like a position.
     Time(Timestamp),
 }
 
-/// How far a rebuild has come.
+/// Progress of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Events read so far, each once, however many views it is in.
+    /// Events read so far, each counted once for all views.
     pub events: u64,
-    /// How many there were when it began.
+    /// Events to read, as counted at the start.
     pub total: u64,
 }
 
-/// Who is told.
+/// Receives the progress.
 pub type OnProgress<'a> = &'a mut (dyn FnMut(Progress) + Send);
 
 /// A new generation of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// Of which view.
+    /// The rebuilt view.
     pub view: View,
-    /// The generation, and how far it is.
+    /// The generation and its position.
     pub checkpoint: Checkpoint,
-    /// How many it has.
+    /// Number of documents.
     pub documents: usize,
 }
 
-/// Why a rebuild stopped. The live view is as it was.
+/// Why a rebuild stopped; the live view is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// Another rebuild of the same view began.
+    /// Another rebuild of the same view has begun.
     #[error("another rebuild of {0} has begun")]
     Superseded(String),
-    /// There is no generation to go back to.
+    /// There is no generation to roll back to.
     #[error("{0} has no previous generation")]
     NoPrevious(String),
     /// The log or the store failed.
@@ -83,20 +84,21 @@ impl From<LogError> for RebuildError {
     }
 }
 
-/// Rebuilds views.
+/// Rebuilds views from a log into a store.
 pub struct Rebuilder {
-    /// Where from.
+    /// The source of the events.
     pub log: Arc<dyn EventReader>,
-    /// Where to.
+    /// The store of the new generations.
     pub store: Arc<dyn ViewStore>,
 }
 
 impl Rebuilder {
-    /// Builds a new generation of each of these views from one walk through the log, beside the live
-    /// ones. [`Rebuilder::go_live`] makes them live.
+    /// Builds a new generation of each view in one pass over the log.
+    ///
+    /// [`Rebuilder::go_live`] makes it live.
     ///
     /// # Errors
-    /// See [`RebuildError`]. A rebuild that was interrupted is simply begun again.
+    /// See [`RebuildError`]. An interrupted rebuild is simply started again.
     pub async fn build(
         &self,
         views: &[View],
@@ -112,7 +114,7 @@ impl Rebuilder {
         load.run(begun, on_progress).await
     }
 
-    /// Makes a new generation live, after it has caught up with what came since it was built.
+    /// Catches up with a new generation and makes it live.
     ///
     /// # Errors
     /// See [`RebuildError`].
@@ -125,8 +127,9 @@ impl Rebuilder {
         self.switch(view, caught_up).await
     }
 
-    /// Makes the previous generation live again, after it has caught up, so that readers never see
-    /// an older state.
+    /// Makes the previous generation live again, after it has caught up.
+    ///
+    /// Readers thus never see an older state.
     ///
     /// # Errors
     /// See [`RebuildError`].
@@ -154,12 +157,12 @@ impl Rebuilder {
             match self.store.switch(view, built).await {
                 Ok(()) => return Ok(built),
                 Err(ApplyError::Unavailable(error)) => return Err(error.into()),
-                // Commands went on and the live view is ahead: catch up once more.
+                // The live view is ahead because of new events: catch up again.
                 Err(ApplyError::Moved) => {
                     self.still_ours(view, built).await?;
                     let caught_up = self.catch_up(view, built, None).await?;
                     if caught_up == built {
-                        // This log is behind the live view: a replica. It may come.
+                        // The log is a replica that is behind the live view; it may catch up.
                         sleep(LOOK_AGAIN).await;
                     }
                     built = caught_up;
@@ -184,7 +187,7 @@ impl Rebuilder {
         let store = Arc::clone(&self.store);
         let writer = ViewWriter::new(store, view.clone(), Slot::Building);
         let partition = std::slice::from_ref(&view.partition);
-        // Counting is only worth it for somebody who looks.
+        // Counting costs a query, so only for a caller that reports progress.
         let total = if on_progress.is_some() {
             let before = self.log.count(partition, building.position).await?;
             self.log.count(partition, Position::END).await?.saturating_sub(before)
@@ -200,8 +203,8 @@ impl Rebuilder {
             if let Some(tell) = &mut on_progress {
                 tell(Progress { events, total });
             }
-            // Not only when nothing is left: while commands go on, something always is, and whether
-            // it is enough the switch decides.
+            // A short page suffices: under load there are always new events, and the switch checks
+            // the lag.
             if page.len() < PAGE {
                 return Ok(building);
             }
@@ -209,8 +212,7 @@ impl Rebuilder {
     }
 }
 
-/// The last position up to a time. Times are in the order of positions, so that it is found by
-/// halving.
+/// The last position up to a time, by binary search, because times never decrease.
 pub(crate) async fn position_at(
     log: &dyn EventReader,
     time: Timestamp,
@@ -229,7 +231,7 @@ pub(crate) async fn position_at(
     Ok(Position::new(included))
 }
 
-/// Only another rebuild writes the generation that a rebuild writes.
+/// Maps a moved checkpoint: only another rebuild writes this generation.
 fn superseded(view: &View, error: ProjectError) -> RebuildError {
     match error {
         ProjectError::Moved => RebuildError::Superseded(view.to_string()),

@@ -1,12 +1,14 @@
-//! Where views are kept: the port and its adapters. A view is one projection of one partition
-//! (`articles` of `news.sports`); it is a set of JSON documents and a checkpoint.
+//! The port for storing views, and its adapters.
+//!
+//! A view is one projection of one partition (`articles` of `news.sports`): a set of JSON documents
+//! and a checkpoint.
 //!
 //! Invariants, proved by `contract` on every adapter:
-//! - A change of documents and the checkpoint that covers it become visible together, and only if
-//!   the checkpoint still is where the writer believes: of two writers one gets [`ApplyError::Moved`].
-//!   The same holds for the streams that a generation leaves out ([`Parked`]).
-//! - A rebuild writes a generation that no reader sees until the switch, and the switch happens
-//!   only if the new generation is not behind the live one.
+//! - Documents and their checkpoint change together, and only if the checkpoint is where the writer
+//!   expects it. The second of two writers gets [`ApplyError::Moved`]. The same holds for the set
+//!   of parked streams ([`Parked`]).
+//! - A rebuild writes a generation that no reader sees before the switch, and the switch requires
+//!   that it is not behind the live generation.
 
 mod change;
 mod generations;
@@ -35,26 +37,26 @@ pub use self::parked::{Parked, ParkedCounts, ParkedState};
 pub use self::search::{Relevance, Search, SearchPlace, search};
 pub use self::sqlite::SqliteViewStore;
 
-/// What is kept of a partition.
+/// The kind of a view: what it stores of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Projection {
-    /// The articles as the public sees them.
+    /// Articles as the public sees them.
     Articles,
-    /// The articles as the newsroom knows them.
+    /// Articles as the newsroom sees them.
     Desk,
-    /// The articles as the public finds them by their words.
+    /// Public articles for full-text search.
     Search,
-    /// The users.
+    /// Users.
     Users,
-    /// What the editors put on the front page.
+    /// The editors' choices for the front page.
     Front,
 }
 
 impl Projection {
-    /// All of them.
+    /// All projections.
     pub const ALL: [Self; 5] = [Self::Articles, Self::Desk, Self::Search, Self::Users, Self::Front];
 
-    /// The name of its queues and collections, and on the command line.
+    /// The name in queues, collections and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,22 +68,22 @@ impl Projection {
         }
     }
 
-    /// Whether its documents are found by their words, which costs every change of them.
+    /// Whether its documents can be searched, which makes each change expensive.
     pub(crate) const fn is_searched(self) -> bool {
         matches!(self, Self::Search)
     }
 }
 
-/// Which view.
+/// A projection of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct View {
-    /// What is kept.
+    /// The kind of the view.
     pub projection: Projection,
-    /// Of which part of the log.
+    /// The part of the log that it projects.
     pub partition: Partition,
 }
 
-/// `articles_sports`, `users`: the stem of its collection's name.
+/// `articles_sports`, `users`: the prefix of its collections.
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.partition {
@@ -91,39 +93,38 @@ impl fmt::Display for View {
     }
 }
 
-/// How far one generation of a view has come.
+/// The progress of one generation of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which set of documents; counts from 1 and is never used twice.
+    /// The number of the generation, from 1, never reused.
     pub generation: i64,
-    /// Every event of the partition up to here is in the documents, but for parked streams.
+    /// All events of the partition up to here are applied, except to parked streams.
     pub position: Position,
-    /// How often the set of its parked streams was changed. While it is 0 none was ever parked, and
-    /// nobody needs to ask.
+    /// Counts the changes of the set of parked streams; 0 means that none was ever parked.
     pub revision: i64,
 }
 
 /// The generations of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ViewState {
-    /// What readers see and the projector writes.
+    /// Serves readers; written by the projector.
     pub live: Checkpoint,
-    /// What was live before the last switch, kept for a rollback.
+    /// Was live before the last switch; retained for a rollback.
     pub previous: Option<Checkpoint>,
-    /// What a rebuild writes.
+    /// Written by a rebuild.
     pub building: Option<Checkpoint>,
 }
 
 /// One document of a view.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// The aggregate.
+    /// The id of the aggregate.
     pub id: Uuid,
-    /// The version of the last event that is in it.
+    /// The version of the last applied event.
     pub version: Version,
-    /// Where it stands in lists, newest first; `None`: in no list.
+    /// The sort key in lists, newest first; `None` if it is in no list.
     pub listed_at: Option<Timestamp>,
-    /// A JSON object: what readers get.
+    /// A JSON object, as readers get it.
     pub body: Value,
 }
 
@@ -136,66 +137,64 @@ pub struct ListPlace {
     pub id: Uuid,
 }
 
-/// Which documents of a list.
+/// Filters a list; the conditions are combined by AND.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListFilter {
-    /// Only those whose `body.tags` contain it.
+    /// `body.tags` contains it.
     pub tag: Option<String>,
-    /// Only those whose `body.author_id` is it.
+    /// `body.author_id` equals it.
     pub author_id: Option<Uuid>,
-    /// Only those whose `body.status` is it.
+    /// `body.status` equals it.
     pub status: Option<String>,
-    /// Only those whose `body.byline` is this text; a sealed one is none.
+    /// `body.byline` equals this text; encrypted bylines never match.
     pub byline: Option<String>,
-    /// Only those that stand at this time in the list, or later.
+    /// `listed_at` is at or after this time.
     pub from: Option<Timestamp>,
-    /// Only those that stand before it.
+    /// `listed_at` is before this time.
     pub to: Option<Timestamp>,
-    /// Only those that a search finds, of a view that is searched.
+    /// The search matches; only for a search view.
     pub search: Option<Search>,
-    /// Only those after this place, in the order of the list.
+    /// After this place in the list.
     pub after: Option<ListPlace>,
 }
 
-/// The store does not answer or refused; trying again may help.
+/// The store failed or did not answer; a retry may help.
 #[derive(Debug, thiserror::Error)]
 #[error("the view store is unavailable")]
 pub struct Unavailable(#[source] pub BoxError);
 
-/// Why a change was not applied. Nothing of it was.
+/// Why a change was not applied; no part of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The generation is no longer in its slot, or its checkpoint is elsewhere: read the state
-    /// again. Somebody else wrote, or a rebuild switched.
+    /// Another writer moved the checkpoint, or a switch happened: load the state again.
     #[error("another writer moved the checkpoint")]
     Moved,
-    /// See [`Unavailable`]; the change may have been applied all the same.
+    /// See [`Unavailable`]; the change may have been applied nevertheless.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// Which generation of a view a writer writes.
+/// The generation that a writer writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
-    /// What readers see.
+    /// The one that readers see.
     Live,
-    /// What a rebuild prepares.
+    /// The one that a rebuild prepares.
     Building,
 }
 
 /// A store of views.
 #[async_trait]
 pub trait ViewStore: Dependency {
-    /// The generations of a view. One that was never written has an empty live generation 1,
-    /// which is created here, with what lists need to be fast.
+    /// The generations of a view; a new view gets an empty live generation 1 with its indexes.
     async fn state(&self, view: &View) -> Result<ViewState, Unavailable>;
 
-    /// Gives a view that an older program made the indexes that this one asks by, which may take its
-    /// time.
+    /// Creates indexes that an older program did not create; this may take long.
     async fn upgrade(&self, view: &View) -> Result<(), Unavailable>;
 
-    /// Changes the generation that is in the slot and whose checkpoint is `from`, all at once and
-    /// durably (a majority of replicas); [`Checkpoint::after`] says where it is then.
+    /// Applies a change atomically and durably (by a majority), if the checkpoint is `from`.
+    ///
+    /// Returns the new checkpoint ([`Checkpoint::after`]).
     async fn apply(
         &self,
         view: &View,
@@ -204,11 +203,12 @@ pub trait ViewStore: Dependency {
         change: &Change<'_>,
     ) -> Result<Checkpoint, ApplyError>;
 
-    /// Where this process has last moved the live checkpoint to, if it ever did. A hint for who
-    /// waits: another process may have moved it further since, or switched to another generation.
+    /// The last move of the live checkpoint by this process.
+    ///
+    /// A hint: another process may have moved or switched it since.
     fn moves(&self, view: &View) -> watch::Receiver<Option<Move>>;
 
-    /// Those of the streams that the generation leaves out, in any order.
+    /// The parked ones among these streams, in any order.
     async fn parked_among(
         &self,
         view: &View,
@@ -216,8 +216,7 @@ pub trait ViewStore: Dependency {
         streams: &[StreamId],
     ) -> Result<Vec<Parked>, Unavailable>;
 
-    /// Up to `limit` of the streams that the generation leaves out, in ascending order after
-    /// `after`.
+    /// Up to `limit` parked streams of the generation, in ascending order after `after`.
     async fn parked(
         &self,
         view: &View,
@@ -226,11 +225,11 @@ pub trait ViewStore: Dependency {
         limit: usize,
     ) -> Result<Vec<Parked>, Unavailable>;
 
-    /// How many streams the generation leaves out.
+    /// The number of parked streams of the generation.
     async fn count_parked(&self, view: &View, generation: i64)
     -> Result<ParkedCounts, Unavailable>;
 
-    /// Those of the documents that exist, in any order.
+    /// The existing documents among these ids, in any order.
     async fn documents(
         &self,
         view: &View,
@@ -238,8 +237,9 @@ pub trait ViewStore: Dependency {
         ids: &[Uuid],
     ) -> Result<Vec<Document>, Unavailable>;
 
-    /// The listed documents that pass the filter, newest first, ties by descending id, at most
-    /// `limit`, each without the field `content` of its body.
+    /// Up to `limit` listed documents that match, newest first, ties by descending id.
+    ///
+    /// The field `content` of the body is left out.
     async fn list(
         &self,
         view: &View,
@@ -248,8 +248,7 @@ pub trait ViewStore: Dependency {
         limit: usize,
     ) -> Result<Vec<Document>, Unavailable>;
 
-    /// The documents of articles that were taken back, the last one first, ties by descending id, at
-    /// most `limit`.
+    /// Up to `limit` retracted articles, latest retraction first, ties by descending id.
     async fn retracted(
         &self,
         view: &View,
@@ -266,16 +265,17 @@ pub trait ViewStore: Dependency {
         limit: usize,
     ) -> Result<Vec<Document>, Unavailable>;
 
-    /// Starts an empty generation in the slot `building`. One that was there is dropped, and
-    /// whoever still writes it gets [`ApplyError::Moved`].
+    /// Starts an empty generation in the slot `building`.
+    ///
+    /// An existing one is dropped, and its writer gets [`ApplyError::Moved`].
     async fn begin_rebuild(&self, view: &View) -> Result<Checkpoint, Unavailable>;
 
-    /// Inserts documents, each for the first time, into the generation that `begin_rebuild` began,
-    /// durably (a majority of replicas). Any number of calls may be under way at the same time.
-    /// What they bring counts only when [`ViewStore::apply`] moves the checkpoint from the start,
-    /// which is for the caller to do after every one of them has succeeded: a load that broke off
-    /// can never be taken for a whole one. [`ApplyError::Moved`] when that generation is not in the
-    /// slot `building`, or no longer at its start.
+    /// Inserts new documents durably (a majority of replicas) into the generation being built.
+    ///
+    /// Calls may run concurrently. They take effect only when the caller, after all have succeeded,
+    /// moves the checkpoint with [`ViewStore::apply`]; so an interrupted load never counts as
+    /// complete. [`ApplyError::Moved`] if the generation is not in the slot `building`, or not at
+    /// its start.
     async fn load(
         &self,
         view: &View,
@@ -283,23 +283,24 @@ pub trait ViewStore: Dependency {
         documents: &[Document],
     ) -> Result<(), ApplyError>;
 
-    /// Puts the previous generation into the slot `building`, so that it can catch up before it
-    /// is live again. `None` when there is no previous one.
+    /// Copies the previous generation to the slot `building`, where it can catch up.
+    ///
+    /// `None` if there is no previous one.
     async fn begin_rollback(&self, view: &View) -> Result<Option<Checkpoint>, Unavailable>;
 
-    /// Makes `building` live if it still is at this checkpoint and the live generation is not
-    /// beyond it. Before, it gets what lists need to be fast, which may take its time. What was live
-    /// becomes `previous`, and what was `previous` is dropped.
-    /// [`ApplyError::Moved`] when not: catch up and try again.
+    /// Makes `building` live if it is at this checkpoint and not behind the live generation.
+    ///
+    /// Creates its indexes first, which may take long. The live generation becomes `previous`, and
+    /// the former `previous` is dropped. Otherwise [`ApplyError::Moved`]: catch up and try again.
     async fn switch(&self, view: &View, building: Checkpoint) -> Result<(), ApplyError>;
 }
 
 /// The address of a view store: `sqlite:PATH` or `mongodb://…/database`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ViewStoreUrl {
-    /// A file; created when missing.
+    /// A file; created if missing.
     Sqlite(String),
-    /// A replica set.
+    /// A MongoDB replica set.
     Mongo(ServerUrl),
 }
 

@@ -1,5 +1,4 @@
-//! Which article stands where on the front page: a function of what there is, and of nothing else,
-//! not even the time.
+//! Composes the front page: a pure function of its parts, independent of the current time.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,31 +12,31 @@ use super::kept::{State, Status};
 use super::section::{Candidate, Content};
 use crate::recommendations::{Recommended, recommend};
 
-/// Twice as many readers lift an article as high as one that was published so much later, in
-/// milliseconds. Hacker News and Lemmy divide by a power of the age, so that the order changes while
-/// nothing happens; an exponential decay (Reddit's) orders by a sum instead, which is the same at
-/// any time, and lets a page be kept until something happens.
+/// Twice as many readers rank like a publication this many milliseconds later.
+///
+/// The sum, unlike a division by the age, changes only on an event, so a page can be cached (ADR
+/// 20).
 const LIFT: f64 = 3.0 * 3_600_000.0;
-/// Articles among the most read, and among those for a reader.
+/// Articles in `most_read` and in `for_you`.
 const IN_A_BOX: usize = 5;
-/// Articles of which a reader gets those that do not stand elsewhere.
+/// Recommendation candidates; some of them already have another place on the page.
 pub(crate) const CHOICE: usize = 50;
 
-/// What a page is composed of.
+/// The parts that a page is composed of.
 pub(crate) struct Material {
     pub(crate) sections: Vec<(Category, State<Content>)>,
     pub(crate) front: State<Front>,
-    /// Nothing that happened up to here is missing, but for what is stale.
+    /// All events up to here are included, except in stale parts.
     pub(crate) position: Position,
 }
 
-/// The page.
+/// The front page.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Home<'a> {
-    /// For `GET /v1/live?after=`: nothing is missing up to here.
+    /// All events up to here are included; usable in `GET /v1/live?after=`.
     position: Position,
     generated_at: Timestamp,
-    /// A part is stale or unavailable.
+    /// Whether a part is stale or unavailable.
     pub(crate) degraded: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     breaking: Option<&'a ArticleSummary>,
@@ -55,19 +54,19 @@ struct Section<'a> {
 }
 
 impl Material {
-    /// Whether there is nothing at all to show: an empty page would look like no news.
+    /// Whether there is nothing to show; an empty page would look like no news.
     pub(crate) fn is_nothing(&self) -> bool {
         let is_ok = |(_, state): &(_, State<_>)| state.status == Status::Ok;
         !self.sections.iter().any(is_ok) && self.candidates().next().is_none()
     }
 
-    /// Whether a page of the one is a page of the other.
+    /// Whether both give the same page.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let mut pairs = self.sections.iter().zip(&other.sections);
         self.front.is_same(&other.front) && pairs.all(|((_, a), (_, b))| a.is_same(b))
     }
 
-    /// Whether every part is as it is.
+    /// Whether every part is current.
     fn is_whole(&self) -> bool {
         let mut sections = self.sections.iter().map(|(_, state)| state.status);
         self.front.status == Status::Ok && sections.all(|status| status == Status::Ok)
@@ -77,21 +76,22 @@ impl Material {
         self.sections.iter().map(|(_, state)| &*state.content)
     }
 
-    /// Every article that may stand on the page, some of them twice.
+    /// All articles that may appear on the page; some occur twice.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.contents().flat_map(|content| content.newest.iter().chain(&content.named))
     }
 
-    /// What stands on it that somebody with this profile may like; `None` for who does not want to be
-    /// told.
+    /// Recommends articles of the page; `None` if the reader has switched recommendations off.
     pub(crate) fn recommend(&self, profile: &Profile, limit: usize) -> Option<Vec<Recommended>> {
         let candidates = self.candidates().map(|candidate| &candidate.summary);
         let recommended = || recommend(profile, candidates, &self.front.content.most_read, limit);
         profile.enabled.then(recommended)
     }
 
-    /// The page, with so many articles in a section. None is on it twice: who comes first in this
-    /// order has it: breaking, pinned, for the reader, by rank, most read.
+    /// Composes the page with at most `limit` articles per section.
+    ///
+    /// No article appears twice; the first place wins: breaking, pinned, for the reader, by rank,
+    /// most read.
     pub(crate) fn compose<'a>(
         &'a self,
         limit: usize,
@@ -135,7 +135,7 @@ impl Material {
         }
     }
 
-    /// What the editors put there, in their order, as far as it is there to be shown.
+    /// The pinned articles of a section that can be shown, in the editors' order.
     fn pinned<'a>(
         &'a self,
         category: &Category,
@@ -152,7 +152,7 @@ impl Material {
         articles.filter(|article| shown.insert(article.id.as_str())).take(limit).collect()
     }
 
-    /// The pinned ones, and then by rank what is not on the page yet.
+    /// Adds the remaining articles of a section by rank.
     fn ranked<'a>(
         &'a self,
         content: &'a Content,
@@ -176,7 +176,7 @@ impl Material {
     }
 }
 
-/// Higher comes first.
+/// A higher rank comes first.
 fn rank(published_at: Timestamp, readers: u64) -> i64 {
     #[expect(clippy::cast_possible_truncation, reason = "below 64 times the lift")]
     #[expect(clippy::cast_precision_loss, reason = "of no weight in a logarithm")]

@@ -1,4 +1,4 @@
-//! What the editors and the readers want on the page.
+//! The pins and breaking news of the editors, and the most-read articles.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,23 +10,23 @@ use proto::v1::{self, MostRead};
 use super::kept::Source;
 use crate::queries::{QueryError, QueryStacks, SECTION_DEADLINE, Terms};
 
-/// How many of the most read are known: those that are lifted.
+/// How many most-read articles are loaded; only these get a higher rank.
 const MOST_READ: u32 = 100;
 
-/// What the editors and the readers want on the page.
+/// The pins and breaking news of the editors, and the most-read articles.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Front {
-    /// Article ids, by category.
+    /// Article ids by category.
     pub(crate) pinned: HashMap<String, Vec<String>>,
     pub(crate) breaking: Option<String>,
-    /// Within a day, most readers first.
+    /// Of the last 24 hours, most readers first.
     pub(crate) most_read: Vec<MostRead>,
 }
 
-/// Any of the query-stacks.
+/// Loads the front from any query-stack.
 pub(crate) struct FrontSource {
     queries: Arc<QueryStacks>,
-    /// For when nobody can say what is: the page is good without it.
+    /// The last known list, used when none can be loaded.
     most_read: Mutex<Vec<MostRead>>,
 }
 
@@ -36,8 +36,9 @@ impl Front {
         Self { pinned: pinned.collect(), breaking: front.breaking, most_read }
     }
 
-    /// The articles that it needs of a category, in the order of their ids. Breaking news may be of
-    /// any: the article may have moved.
+    /// The ids of the articles needed from this category, in ascending order.
+    ///
+    /// Breaking news is looked for in every category, because the article may have moved.
     pub(crate) fn named(&self, category: &Category) -> Arc<[String]> {
         let pinned = self.pinned.get(category.as_str()).into_iter().flatten();
         let most_read = self.most_read.iter().filter(|it| it.category == category.as_str());
@@ -52,10 +53,10 @@ impl FrontSource {
         Self { queries, most_read: Mutex::default() }
     }
 
-    /// As it was.
+    /// The front at this time.
     ///
     /// # Errors
-    /// [`QueryError::Unavailable`] when the log does not answer.
+    /// [`QueryError::Unavailable`] when the log is unavailable.
     pub(crate) async fn as_of(&self, time: Timestamp, terms: Terms) -> Result<Front, QueryError> {
         let time = time.to_string();
         let front = self.queries.get_front(Some(&time), terms);

@@ -1,6 +1,6 @@
-//! The front page, ready before anybody asks: each of its parts is kept by a task of its own, so that
-//! a slow category costs the others nothing, and a page is composed when somebody wants one for the
-//! first time since something changed.
+//! The cached front page: one task refreshes each part, and the first request composes the page.
+//!
+//! A slow category thus does not delay the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,15 +23,13 @@ use crate::live::Tail;
 use crate::queries::{ANSWER_DEADLINE, QueryError, QueryStacks, Terms};
 use crate::upstream::Upstream;
 
-/// How long a reader's position may take to be heard of. Nearly always it was already; if nobody
-/// tells us, the query-stacks are asked.
+/// How long to wait until the tail reaches a reader's position; then the query-stacks are queried.
 const HEARSAY: Duration = Duration::from_millis(150);
-/// And how long the parts may take to have it.
+/// How long to wait until the parts reach that position.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// More of the newest than a page of the past shows: some stand elsewhere on it.
+/// Additional articles loaded for a past page, since some appear elsewhere on it.
 const ELSEWHERE: usize = 30;
 
-/// The front page.
 pub(crate) struct FrontPage {
     sections: Vec<Arc<Kept<SectionSource>>>,
     front: Arc<Kept<FrontSource>>,
@@ -40,13 +38,13 @@ pub(crate) struct FrontPage {
     pages: RwLock<Option<Pages>>,
 }
 
-/// What is newest in a category.
+/// The newest articles of a category.
 pub(crate) type Newest = (Category, State<Content>);
 
-/// The pages of one state of things, by how many articles a section has.
+/// Cached pages of one state of the parts, by articles per section.
 struct Pages {
     of: Material,
-    /// When the parts were at least so new.
+    /// The parts are at least as new as this revision.
     revision: u64,
     by_limit: HashMap<usize, Arc<Page>>,
 }
@@ -72,7 +70,7 @@ impl FrontPage {
         Self { sections, front, tail, revision, pages: RwLock::default() }
     }
 
-    /// What keeps the parts, for ever.
+    /// The tasks that refresh the parts; they never end.
     pub(crate) fn keepers(&self) -> Vec<BoxFuture<'static, ()>> {
         let all = self.sections.clone();
         let name = move |front: &Front| {
@@ -83,16 +81,16 @@ impl FrontPage {
         sections.chain([front]).collect()
     }
 
-    /// What was before is not told: every part has to have it.
+    /// Requires all parts to reach this position, since earlier events are not delivered.
     pub(crate) fn begin(&self, position: Position) {
         self.sections.iter().for_each(|section| section.happened(position));
         self.front.happened(position);
     }
 
-    /// Something new was heard.
+    /// Refreshes the parts that new events affect.
     pub(crate) fn note(&self, events: &[PublicEvent], happened: &Happened) {
         events.iter().for_each(|event| self.note_event(event));
-        // Whose articles these are nobody says: every byline is looked at again.
+        // An erasure does not name the articles, so every section reloads its bylines.
         if let Some(erased) = happened.erased.map(Position::new) {
             self.sections.iter().for_each(|section| section.happened(erased));
         }
@@ -118,17 +116,16 @@ impl FrontPage {
         here.iter().chain(&left).for_each(|section| section.happened(position));
     }
 
-    /// It is not known whether this query-stack is alive.
+    /// Refreshes the sections of a query-stack that may be down.
     pub(crate) fn doubt(&self, upstream: &Upstream) {
         let its = self.sections.iter().filter(|section| section.source.is_of(upstream));
         its.for_each(|section| section.doubt());
     }
 
-    /// The page for everybody who has seen everything up to `min`, with so many articles in a
-    /// section.
+    /// The public page for a reader who has seen all events up to `min`.
     ///
     /// # Errors
-    /// 503 when there is nothing to show, or it does not get so far in time.
+    /// 503 when there is nothing to show, or `min` is not reached in time.
     pub(crate) async fn page(&self, limit: usize, min: Position) -> Result<Arc<Page>, Problem> {
         if min == Position::START
             && let Some(page) = self.kept(limit)
@@ -140,7 +137,7 @@ impl FrontPage {
         let mut pages = self.pages.write().unwrap_or_else(PoisonError::into_inner);
         let is_current = self.is_current(&material);
         if !pages.as_ref().is_some_and(|pages| pages.of.is_same(&material)) {
-            // What was asked for by one reader is no page that others wait for.
+            // A page composed for one reader's position must not replace the shared page.
             if !is_current {
                 metrics::front_page(PageWas::Composed);
                 return Ok(Arc::new(compose(&material, limit)?));
@@ -161,8 +158,7 @@ impl FrontPage {
         Ok(page)
     }
 
-    /// The page for everybody, if somebody had it already since something changed: what nearly every
-    /// reader gets.
+    /// The cached public page, if no part has changed since it was composed.
     pub(crate) fn kept(&self, limit: usize) -> Option<Arc<Page>> {
         let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
         pages.as_ref().filter(|pages| pages.revision == self.revision.now())?.kept(limit)
@@ -177,10 +173,10 @@ impl FrontPage {
         is_front && sections.all(|(section, (_, state))| is_now(state, section))
     }
 
-    /// What a page is composed of for somebody who has seen everything up to `min`.
+    /// The parts for a reader who has seen all events up to `min`.
     ///
     /// # Errors
-    /// [`QueryError::Behind`] when it does not get so far in time.
+    /// [`QueryError::Behind`] when `min` is not reached in time.
     pub(crate) async fn material(&self, min: Position) -> Result<Material, QueryError> {
         if min > Position::START {
             return self.material_at(min).await;
@@ -193,7 +189,7 @@ impl FrontPage {
     async fn material_at(&self, min: Position) -> Result<Material, QueryError> {
         let deadline = Instant::now() + PATIENCE;
         let is_heard = self.hears_of(min).await;
-        // Who has a page with the new pins must also have the articles that are pinned.
+        // A page with the new pins must also have the pinned articles.
         let front = self.front.at(min, &Arc::default(), is_heard, deadline).await?;
         let sections = self.sections.iter().map(async |section| {
             let named = front.content.named(&section.source.category);
@@ -217,10 +213,10 @@ impl FrontPage {
         sections.filter(move |it| category.is_none_or(|category| it.source.category == *category))
     }
 
-    /// What is newest in a category, or in each, for somebody who has seen everything up to `min`.
+    /// The newest articles of a category, or of all, including all events up to `min`.
     ///
     /// # Errors
-    /// [`QueryError::Behind`] when it does not get so far in time.
+    /// [`QueryError::Behind`] when `min` is not reached in time.
     pub(crate) async fn newest(
         &self,
         category: Option<&Category>,
@@ -239,7 +235,7 @@ impl FrontPage {
         try_join_all(sections).await
     }
 
-    /// Whether this is the newest that there is.
+    /// Whether this is still the current state of the sections.
     pub(crate) fn is_newest(&self, newest: &[Newest]) -> bool {
         newest.iter().all(|(category, state)| {
             let now = self.sections_of(Some(category)).find_map(Kept::now);
@@ -247,15 +243,15 @@ impl FrontPage {
         })
     }
 
-    /// The last event of a category that was heard of.
+    /// The last known event of a category.
     pub(crate) fn last_event(&self, category: &Category) -> Position {
         self.sections_of(Some(category)).map(Kept::last_event).max().unwrap_or_default()
     }
 
-    /// The page as readers had it at this time, without what was taken back since.
+    /// The page at this time, without articles retracted since.
     ///
     /// # Errors
-    /// 503 when the log does not answer: a past with holes in it would be another past.
+    /// 503 when the log is unavailable: an incomplete past page would be wrong.
     pub(crate) async fn page_as_of(&self, limit: usize, time: Timestamp) -> Result<Page, Problem> {
         let terms = Terms::new(Position::START, ANSWER_DEADLINE);
         let front = self.front.source.as_of(time, terms).await?;

@@ -1,5 +1,4 @@
-//! A part of the front page, kept at hand: asked for again when something happened in it, and not
-//! when somebody reads it.
+//! A cached part of the front page; events refresh it, not readers.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,69 +14,69 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::queries::{QueryError, SECTION_DEADLINE, Terms};
 
-/// A busy part is asked for less often, so that many events cost one question: after a pause as long
-/// as the last one took, but not longer.
+/// The longest pause between refreshes of a busy part.
+///
+/// The pause lasts as long as the last refresh, so one refresh covers many events.
 const LONGEST_PAUSE: Duration = Duration::from_millis(40);
-/// Until a part that could not be had is asked for again.
+/// Until an unavailable part is retried.
 const RETRY: Duration = Duration::from_millis(500);
-/// Until one in which nothing happened is asked for all the same: of what was read no event tells,
-/// and a view may have been rolled back.
+/// Until an unchanged part is refreshed too: readings and rollbacks of a view cause no event.
 const LOOK_ANYWAY: Duration = Duration::from_secs(5);
 
-/// Whether readers get a part as it is.
+/// Whether a part of the page is current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "SectionStatus")]
 pub(crate) enum Status {
     Ok,
-    /// As it was when it could be had last.
+    /// Unavailable now; shown as last loaded.
     Stale,
     Unavailable,
 }
 
-/// Where a part comes from.
+/// Loads a part.
 pub(crate) trait Source: Send + Sync + 'static {
     type Content: Default + PartialEq + Send + Sync;
 
-    /// The part with at least these articles, and up to where it has seen the log.
+    /// The part with at least these articles, and the log position that it includes.
     fn ask(
         &self,
         named: &[String],
         terms: Terms,
     ) -> impl Future<Output = Result<(Self::Content, Position), QueryError>> + Send;
 
-    /// Takes out what readers must not see any more, whatever an answer said that has seen the log up
-    /// to here.
+    /// Removes retracted articles from content that includes the log only up to `_reached`.
     fn clean(&self, content: Arc<Self::Content>, _reached: Position) -> Arc<Self::Content> {
         content
     }
 }
 
-/// A part, and how far it has seen the log.
+/// A part and the log position that it includes.
 #[derive(Debug)]
 pub(crate) struct State<T> {
     pub(crate) status: Status,
     pub(crate) content: Arc<T>,
-    /// Everything that happened in it up to here is in it.
+    /// All events of this part up to here are included.
     pub(crate) reached: Position,
-    /// Which articles were asked for by name, in the order of their ids.
+    /// The ids of the articles requested by id, in ascending order.
     pub(super) named: Arc<[String]>,
 }
 
-/// What the part is to have.
+/// What the next refresh must include.
 #[derive(Debug, Clone, Default)]
 struct Wanted {
-    /// Everything up to the last event in it that was heard of.
+    /// The last known event of this part.
     position: Position,
-    /// The first of them that it did not have then.
+    /// The first of its events that was not yet included.
     first: Position,
     named: Arc<[String]>,
-    /// How often somebody had a doubt whether it can be had at all.
+    /// How often its query-stack was suspected to be down; a change causes a refresh.
     doubts: u64,
 }
 
-/// How often a part has become another one, of all parts together: who looks at it before the parts
-/// knows afterwards whether they are still the same.
+/// Counts the changes of all parts together.
+///
+/// A reader that loads it before the parts can detect a change afterwards.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Revision(Arc<AtomicU64>);
 
@@ -86,13 +85,13 @@ impl Revision {
         self.0.load(Ordering::Acquire)
     }
 
-    /// To be called before anybody can see the other part.
+    /// Call this before the changed part becomes visible.
     fn next(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }
 }
 
-/// Keeps a part.
+/// Refreshes and caches one part.
 pub(crate) struct Kept<S: Source> {
     pub(crate) source: S,
     revision: Revision,
@@ -108,7 +107,7 @@ impl<T> Clone for State<T> {
 }
 
 impl<T> State<T> {
-    /// Whether a page with the one is a page with the other.
+    /// Whether both give the same page.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.status == other.status && Arc::ptr_eq(&self.content, &other.content)
     }
@@ -124,7 +123,7 @@ impl<T: Default> State<T> {
         Self { status: Status::Unavailable, ..empty }
     }
 
-    /// As it was last.
+    /// The same content, marked as stale.
     fn stale(self) -> Self {
         let is_known = self.status != Status::Unavailable;
         Self { status: if is_known { Status::Stale } else { Status::Unavailable }, ..self }
@@ -137,7 +136,7 @@ impl<S: Source> Kept<S> {
         Self { source, revision, wanted, state }
     }
 
-    /// Something happened in it.
+    /// Records an event of this part, which causes a refresh.
     pub(crate) fn happened(&self, position: Position) {
         self.wanted.send_if_modified(|wanted| {
             let is_new = wanted.position < position;
@@ -151,7 +150,7 @@ impl<S: Source> Kept<S> {
         });
     }
 
-    /// The last event in it that was heard of.
+    /// The last known event of this part.
     pub(crate) fn last_event(&self) -> Position {
         self.wanted.borrow().position
     }
@@ -160,7 +159,7 @@ impl<S: Source> Kept<S> {
         self.state.borrow().as_ref().map(|state| state.reached).unwrap_or_default()
     }
 
-    /// These articles are wanted, wherever they stand; in the order of their ids.
+    /// Sets the ids of the articles to load in any case, in ascending order.
     pub(crate) fn name(&self, named: Arc<[String]>) {
         self.wanted.send_if_modified(|wanted| {
             let is_new = wanted.named != named;
@@ -169,12 +168,12 @@ impl<S: Source> Kept<S> {
         });
     }
 
-    /// It may be that whoever has it is silent: better to know before a reader asks.
+    /// Refreshes the part, because its query-stack may be down; readers should not find out first.
     pub(crate) fn doubt(&self) {
         self.wanted.send_modify(|wanted| wanted.doubts += 1);
     }
 
-    /// There is something new to take out.
+    /// Removes retracted articles from the cached content.
     pub(crate) fn clean(&self) {
         self.state.send_if_modified(|state| {
             let Some(state) = state.as_mut() else { return false };
@@ -188,12 +187,12 @@ impl<S: Source> Kept<S> {
         });
     }
 
-    /// As it is now; `None`: nobody knows yet.
+    /// The cached state; `None` before the first load.
     pub(crate) fn now(&self) -> Option<State<S::Content>> {
         self.state.borrow().clone()
     }
 
-    /// As it is, at once; the first one is waited for.
+    /// The cached state; waits only for the first load.
     pub(crate) async fn current(&self) -> State<S::Content> {
         if let Some(state) = self.now() {
             return state;
@@ -204,7 +203,7 @@ impl<S: Source> Kept<S> {
         first.unwrap_or_else(State::unavailable)
     }
 
-    /// Up to where nothing is missing in this state, when everything up to `head` was heard of.
+    /// Up to where this state includes all events, if all events up to `head` are known.
     pub(crate) fn complete_to(&self, state: &State<S::Content>, head: Position) -> Position {
         let wanted = self.wanted.borrow();
         if state.reached >= wanted.position {
@@ -213,12 +212,13 @@ impl<S: Source> Kept<S> {
         state.reached.max(Position::new(wanted.first.get() - 1))
     }
 
-    /// As it is for somebody who has seen everything up to `min`, and needs these articles. What
-    /// could not be had lately is asked for once more, and so is everything when nobody has told us
-    /// of that position (`is_heard`). What is older than `min` is nothing to this reader.
+    /// The part with all events up to `min` and with these articles.
+    ///
+    /// Queries the query-stack if the part is unavailable, or if the tail has not reached `min`
+    /// (`is_heard` is false). Never returns content older than `min`.
     ///
     /// # Errors
-    /// [`QueryError::Behind`] when it does not get so far in time.
+    /// [`QueryError::Behind`] when `min` is not reached in time.
     pub(crate) async fn at(
         &self,
         min: Position,
@@ -242,7 +242,7 @@ impl<S: Source> Kept<S> {
         }
     }
 
-    /// `None`: it is not as it should be, and waiting does not help.
+    /// Waits until the cached part suffices; `None` if waiting does not help.
     async fn reaching(
         &self,
         min: Position,
@@ -265,13 +265,13 @@ impl<S: Source> Kept<S> {
         Ok(state.filter(has_all))
     }
 
-    /// Runs for ever; `changed` hears of what there is.
+    /// Refreshes the part for ever and passes each new content to `changed`.
     pub(crate) async fn keep(self: Arc<Self>, changed: impl Fn(&S::Content)) {
         let mut wanted = self.wanted.subscribe();
         loop {
             let began = Instant::now();
             let aim = wanted.borrow_and_update().clone();
-            // A bug that one answer meets must not end the keeping.
+            // A panic on one answer must not end the task.
             let refreshing = AssertUnwindSafe(self.refresh(&aim)).catch_unwind();
             let reached = refreshing.await.unwrap_or(false);
             if let Some(state) = self.now() {
@@ -283,13 +283,13 @@ impl<S: Source> Kept<S> {
         }
     }
 
-    /// Whether it has all that is wanted.
+    /// Loads the part; returns whether it includes everything in `aim`.
     async fn refresh(&self, aim: &Wanted) -> bool {
         let terms = |min| Terms::new(min, SECTION_DEADLINE);
         let mut answer = self.source.ask(&aim.named, terms(aim.position)).await;
         let has_all = answer.is_ok();
         if let Err(QueryError::Behind) = answer {
-            // It is alive: what it has is better than what we have.
+            // The view is behind, but what it has is newer than the cached content.
             answer = self.source.ask(&aim.named, terms(Position::START)).await;
         }
         let min = if has_all { aim.position } else { Position::START };
@@ -299,7 +299,7 @@ impl<S: Source> Kept<S> {
                 (Ok((content, reached)), known) => {
                     let next = State::ok(content, reached.max(min), Arc::clone(&aim.named));
                     let content = self.source.clean(next.content, reached);
-                    // The same content stays the same page, for who compares.
+                    // Equal content stays the same allocation, because pages compare pointers.
                     let same = known.filter(|known| known.content == content);
                     State { content: same.map_or(content, |known| known.content), ..next }
                 }

@@ -1,4 +1,4 @@
-//! A page as bytes, in every form in which it is asked for.
+//! A page as bytes, in every content encoding.
 
 use std::io::Write;
 use std::sync::OnceLock;
@@ -20,36 +20,36 @@ use sha2::{Digest, Sha256};
 
 use super::composition::Home;
 
-/// Seconds that a cache may keep a page, show it while it asks for a new one, and show it while we
-/// are down. What else is for everybody may not be shown without asking (`Orchestrator::router`); this is short,
-/// because an article can be taken back at any moment: readers of a foreign cache may see it for 11
-/// seconds more.
+/// Seconds that a cache may serve a page: fresh, while it revalidates, and while we are down.
+///
+/// Short, because a retraction reaches readers behind a foreign cache up to 11 seconds late. All
+/// other public answers require revalidation (`Orchestrator::router`).
 pub(crate) const KEEP: HeaderValue =
     HeaderValue::from_static("public, max-age=1, stale-while-revalidate=5, stale-if-error=10");
-/// What is not whole is for who asked, and for now.
+/// A degraded page must not be cached.
 static KEEP_NOT: HeaderValue = HeaderValue::from_static("no-store");
-/// A signed-in reader gets another page, and so may one who has seen more.
+/// A signed-in reader, or one who has seen a later position, may get another page.
 pub(crate) const VARIES: HeaderValue =
     HeaderValue::from_static("accept-encoding, authorization, portal-min-position");
-/// What a page is, whatever it says.
+/// The type of a page, independent of its content.
 #[derive(Debug, Clone)]
 pub(crate) struct Kind {
     pub(crate) media_type: &'static str,
-    /// For how long caches may show it, while it is whole.
+    /// `Cache-Control` while the page is complete.
     pub(crate) keep: HeaderValue,
-    /// What in a request makes it another page.
+    /// `Vary`: the request headers that select another page.
     pub(crate) varies: HeaderValue,
 }
 
 const HOME: Kind = Kind { media_type: "application/json", keep: KEEP, varies: VARIES };
-/// Of 11: beyond it the page takes longer to compress than it saves.
+/// Of 11; a higher quality takes longer than it saves.
 const BROTLI_QUALITY: i32 = 4;
 const BROTLI_WINDOW: i32 = 20;
 
-/// A page for everybody.
+/// A public page.
 pub(crate) struct Page {
     kind: Kind,
-    /// Of the plain bytes; strong: each form of the page has its own, which begins with it.
+    /// Strong tag of the plain bytes; the tag of each encoding starts with it.
     tag: String,
     whole: bool,
     plain: Form,
@@ -57,7 +57,7 @@ pub(crate) struct Page {
     gzip: OnceLock<Option<Form>>,
 }
 
-/// The bytes that are sent, and their entity tag.
+/// The bytes of one encoding, and their entity tag.
 struct Form {
     bytes: Bytes,
     tag: HeaderValue,
@@ -83,25 +83,25 @@ impl Form {
 
 impl Page {
     /// # Errors
-    /// Only if serde cannot write a page, which none causes.
+    /// 500 if serde cannot serialise the page; none does so.
     pub(crate) fn new(home: &Home<'_>) -> Result<Self, Problem> {
         let plain = serde_json::to_vec(home).map_err(|_| Problem::internal())?;
         Ok(Self::of(HOME, plain, !home.degraded))
     }
 
-    /// A page that is not `whole` is for who asked, and for now.
+    /// A page that is not `whole` must not be cached.
     pub(crate) fn of(kind: Kind, plain: Vec<u8>, whole: bool) -> Self {
         let tag = URL_SAFE_NO_PAD.encode(&Sha256::digest(&plain)[..12]);
         let plain = Form::new(plain, &tag, Encoding::Plain);
         Self { kind, tag, whole, plain, brotli: OnceLock::new(), gzip: OnceLock::new() }
     }
 
-    /// Whether it has all of its parts, as they are now.
+    /// Whether all parts are current.
     pub(crate) const fn is_whole(&self) -> bool {
         self.whole
     }
 
-    /// The page as the request wants it; 304 for who has it.
+    /// The page in the encoding that the request accepts; 304 if the client has it.
     pub(crate) fn answer(&self, headers: &HeaderMap) -> Response {
         let (encoding, form) = self.encoded(accepted(headers));
         let mut response = Response::new(Body::empty());
@@ -122,7 +122,7 @@ impl Page {
         response
     }
 
-    /// Compressed once, by who asks first.
+    /// Compressed once, by the first request for this encoding.
     fn encoded(&self, wanted: Encoding) -> (Encoding, &Form) {
         let compress = |by: fn(&[u8]) -> Option<Vec<u8>>| {
             move || Some(Form::new(by(&self.plain.bytes)?, &self.tag, wanted))
@@ -160,14 +160,13 @@ fn gzip(plain: &[u8]) -> Option<Vec<u8>> {
     encoder.finish().ok()
 }
 
-/// The values of a header that is a list (RFC 9110, 5.6.1).
+/// The values of a list header (RFC 9110, 5.6.1).
 pub(crate) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
-/// The smallest form that the client takes (RFC 9110, 12.5.3). A weight is only asked whether it is
-/// zero.
+/// The smallest encoding that the client accepts (RFC 9110, 12.5.3); a weight counts only if zero.
 fn accepted(headers: &HeaderMap) -> Encoding {
     let mut takes = [None, None, None];
     for item in list(headers, &ACCEPT_ENCODING) {
@@ -189,8 +188,7 @@ fn accepted(headers: &HeaderMap) -> Encoding {
     }
 }
 
-/// How much an item of such a list is wanted, by what follows it: all, unless it says otherwise; not
-/// at all, if nobody can read what it says.
+/// The `q` of a list item: 1 if absent, 0 if malformed.
 pub(crate) fn weight(parameters: &str) -> f32 {
     let named = parameters.split(';').filter_map(|it| it.split_once('='));
     let mut weights = named.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));

@@ -10,39 +10,39 @@ use super::kept::{Kept, Source};
 use crate::queries::{QueryError, Terms, get_section};
 use crate::upstream::Upstream;
 
-/// The newest articles that are kept: as many as a page may show, and some that may stand elsewhere
-/// on it.
+/// Newest articles to load: as many as a page may show, and some more that appear elsewhere on it.
 const DEPTH: u32 = 120;
-/// Those that were taken back that are told in feeds.
+/// Retractions to load, for the feeds.
 const TAKEN_BACK: u32 = 50;
 
-/// Articles that are known to have been taken from readers: no answer is so late that more were since.
+/// How many removed articles are remembered; no answer is so late that more were removed since.
 const LATELY: usize = 1_000;
 
-/// What a section has to offer.
+/// The loaded content of a section.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Content {
     /// Newest first.
     pub(crate) newest: Vec<Candidate>,
-    /// Those that are asked for by name.
+    /// Requested by id.
     pub(crate) named: Vec<Candidate>,
-    /// The last one first.
+    /// Newest first.
     pub(crate) taken_back: Vec<TakenBack>,
 }
 
-/// An article that may stand on the page.
+/// An article that may appear on the page.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) summary: ArticleSummary,
     pub(crate) published_at: Timestamp,
 }
 
-/// The category, at its query-stack.
+/// Loads the section of a category from its query-stack.
 pub(crate) struct SectionSource {
     pub(crate) category: Category,
     upstream: Upstream,
-    /// What was taken from readers lately, and when: an answer from before must not bring it back, however
-    /// late it comes.
+    /// Recently removed articles and the position of the removal.
+    ///
+    /// An older answer that arrives late must not restore them.
     gone: Mutex<HashMap<String, Position>>,
 }
 
@@ -51,15 +51,15 @@ impl SectionSource {
         Self { category, upstream, gone: Mutex::default() }
     }
 
-    /// Whether this query-stack has it.
+    /// Whether this query-stack serves the category.
     pub(crate) fn is_of(&self, upstream: &Upstream) -> bool {
         self.upstream.name() == upstream.name()
     }
 
-    /// As it was, with at least as many of the newest articles.
+    /// The section at this time, with at least `limit` of the newest articles.
     ///
     /// # Errors
-    /// [`QueryError::Unavailable`] when the log does not answer.
+    /// [`QueryError::Unavailable`] when the log is unavailable.
     pub(crate) async fn as_of(
         &self,
         time: Timestamp,
@@ -129,16 +129,16 @@ impl Source for SectionSource {
 }
 
 impl Kept<SectionSource> {
-    /// Readers must not see this article here any more, whether the category answers or not.
+    /// Removes an article from the section, even if its query-stack is down.
     pub(crate) fn remove(&self, id: &str, position: Position) {
-        // First, so that an answer that is being taken over meanwhile is cleaned of it as well.
+        // First, so that an answer being processed at this moment is cleaned as well.
         self.source.take_back(id, position);
         self.clean();
     }
 }
 
 impl Candidate {
-    /// What is listed was published.
+    /// `None` without a publication time, which every listed article has.
     fn of(summary: ArticleSummary) -> Option<Self> {
         let published_at = summary.published_at.as_deref()?.parse().ok()?;
         Some(Self { summary, published_at })

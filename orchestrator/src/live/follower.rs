@@ -1,5 +1,7 @@
-//! Following the query-stacks: each of them tells what happens. All are followed, so that one that
-//! dies costs nothing, and so that it is known of each whether it is alive.
+//! Follows the event stream of a query-stack.
+//!
+//! Every query-stack is followed, so one that dies costs nothing, and each is known to be alive or
+//! not.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -16,10 +18,9 @@ use super::tail::Tail;
 use crate::home::FrontPage;
 use crate::upstream::Upstream;
 
-/// A query-stack that says nothing for so long is silent: three of its heartbeats.
+/// Three heartbeats: a query-stack that sends nothing for this long is unresponsive.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
-/// Follows one query-stack.
 pub(crate) struct Follower {
     pub(crate) upstream: Upstream,
     pub(crate) tail: Arc<Tail>,
@@ -31,12 +32,12 @@ impl Follower {
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::default();
         loop {
-            // A bug that one answer meets must not end the following.
+            // A panic on one message must not end the task.
             match AssertUnwindSafe(self.follow(&mut backoff)).catch_unwind().await {
                 Ok(Err(error)) => self.complain(&*error),
                 Err(_) => self.complain(&std::io::Error::other("it panicked")),
             }
-            // Without being told, the page can only be kept by asking.
+            // Without notifications only queries keep the page current.
             self.front_page.doubt(&self.upstream);
             backoff.pause().await;
         }
@@ -69,7 +70,7 @@ impl Follower {
     }
 }
 
-/// What happens after a position, or from now on.
+/// Opens the stream of events after a position, or from now on.
 pub(crate) async fn begin(
     upstream: &Upstream,
     after: Option<Position>,
@@ -79,7 +80,7 @@ pub(crate) async fn begin(
     Ok(timeout(SILENCE, following).await??.into_inner())
 }
 
-/// What is told next.
+/// Waits for the next message.
 pub(crate) async fn next(told: &mut Streaming<Happened>) -> Result<Happened, BoxError> {
     let happened = timeout(SILENCE, told.message()).await??;
     happened.ok_or_else(|| "it has ended".into())

@@ -1,5 +1,6 @@
-//! What is only in the log, as the query-stacks tell it: a page at a time, and nothing stays open
-//! while a client takes one, because all queries share one connection.
+//! Older events from the log, one page at a time.
+//!
+//! No stream stays open while a client receives a page, because all queries share one connection.
 
 use std::sync::Arc;
 
@@ -11,10 +12,10 @@ use tokio::time::{Instant, timeout_at};
 use super::follower;
 use crate::queries::QueryStacks;
 
-/// Clients that get older events from the log at a time; the others wait for their turn.
+/// Clients that read older events at the same time; the others wait.
 const READERS_OF_THE_PAST: usize = 16;
 
-/// Reads the past for who was not there.
+/// Reads older events for clients that missed them.
 pub(crate) struct Past {
     queries: Arc<QueryStacks>,
     turns: Semaphore,
@@ -25,8 +26,7 @@ impl Past {
         Self { queries, turns: Semaphore::new(READERS_OF_THE_PAST) }
     }
 
-    /// What comes right after a position that the log has passed; `None` when it was nobody's turn
-    /// to end until then.
+    /// The first page of events after a position; `None` if no turn is free before `until`.
     pub(crate) async fn page_after(
         &self,
         position: Position,

@@ -21,32 +21,34 @@ use super::malformed;
 use super::past::Past;
 use super::tail::{Next, Tail, frame, is_of};
 
-/// Proxies and browsers give up connections that are silent for a minute or so.
+/// Proxies and browsers close connections that are idle for about a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Those who listen.
+/// Accepts clients, up to a limit.
 pub(crate) struct Listeners {
     tail: Arc<Tail>,
     past: Arc<Past>,
     places: Arc<Semaphore>,
 }
 
-/// One of them. Thousands are woken at once: what each does then is what the last one waits for.
+/// A connected client.
+///
+/// An event wakes thousands of them at once, so each must do little.
 struct Listener {
     tail: Arc<Tail>,
     past: Arc<Past>,
     head: watch::Receiver<Option<Position>>,
     category: Option<Category>,
-    /// Everything up to here was sent.
+    /// All events up to here were sent.
     sent: Position,
     stage: Stage,
     heartbeat: Pin<Box<Sleep>>,
-    /// The service stops. A token of its own, since all would wait behind the lock of a shared one.
+    /// Cancelled when the service stops; its own token, since a shared one's lock is contended.
     ending: CancellationToken,
     _place: Place,
 }
 
-/// Why it does not wait any longer.
+/// Why the listener stops waiting.
 enum Woken {
     ByNews,
     ToBeat,
@@ -55,7 +57,7 @@ enum Woken {
 
 enum Stage {
     Begun,
-    /// Up to date, once.
+    /// Has been up to date at least once.
     Live,
     Over,
 }
@@ -80,16 +82,16 @@ impl Listeners {
         Self { tail, past, places: Arc::new(Semaphore::new(at_most)) }
     }
 
-    /// The same with room for so many.
+    /// The same with another limit.
     pub(crate) fn at_most(&self, clients: usize) -> Self {
         Self::new(Arc::clone(&self.tail), Arc::clone(&self.past), clients)
     }
 
-    /// What happens in a category, or in all, after a position or from now on.
+    /// Subscribes to a category, or to all, after a position or from now on.
     ///
     /// # Errors
-    /// 503 when there are too many listeners, or nobody tells us what happens; 400 when the log has not
-    /// come so far.
+    /// 503 when there are too many listeners, or no query-stack sends events; 400 when `after` is
+    /// beyond the end of the log.
     pub(crate) async fn listen(
         &self,
         category: Option<Category>,
@@ -110,7 +112,7 @@ impl Listeners {
             ending: ending.0.child_token(),
             _place: Place::taken(place),
         };
-        // In a box, which is moved from one event to the next instead of all that is in it.
+        // Boxed: each event moves a pointer, not the whole listener.
         Ok(unfold(Box::new(listener), Listener::next))
     }
 }
@@ -124,14 +126,14 @@ impl Listener {
         Some((Ok(frames), self))
     }
 
-    /// The next that is to be sent.
+    /// Waits for the next bytes to send.
     async fn frames(&mut self) -> Bytes {
         loop {
-            // Also of who never waits, because there is always something to send.
+            // Checked here too, because a client with a backlog never waits.
             if self.ending.is_cancelled() {
                 return self.stopped();
             }
-            // Whoever is up to date asks for nothing before there is something.
+            // A client that is up to date queries nothing until there is something new.
             if matches!(self.stage, Stage::Live) {
                 match self.wait().await {
                     Woken::ByNews => {}
@@ -145,7 +147,7 @@ impl Listener {
                     return frames;
                 }
                 Next::Nothing(position) => (self.sent, self.stage) = (position, Stage::Live),
-                // It was up to date once, and then took longer than we remember.
+                // Was up to date, but fell behind the events in memory.
                 Next::Older if matches!(self.stage, Stage::Live) => {
                     metrics::live_client_too_slow();
                     return self.end("too slow");
@@ -159,18 +161,18 @@ impl Listener {
         }
     }
 
-    /// Until there may be something new, or a heartbeat is due, or the service stops.
+    /// Waits for new events, a due heartbeat or the end of the service.
     async fn wait(&mut self) -> Woken {
         let sent = self.sent;
         tokio::select! {
-            biased; // who is woken is nearly always woken by news, and then asks for nothing else
+            biased; // nearly every wake-up is for new events, and then nothing else is polled
             _ = self.head.wait_for(|heard| heard.is_some_and(|heard| heard > sent)) => Woken::ByNews,
             () = self.heartbeat.as_mut() => Woken::ToBeat,
             () = self.ending.cancelled() => Woken::ToEnd,
         }
     }
 
-    /// What is only in the log. `None`: nothing in it is for this listener.
+    /// The next older events; `None` if none of the page is for this client.
     async fn older(&mut self) -> Option<Bytes> {
         let until = self.heartbeat.deadline();
         let page = tokio::select! {
@@ -188,14 +190,15 @@ impl Listener {
         }
     }
 
-    /// An id without data tells the client where it is, and nothing else. Every so often also to who
-    /// got something meanwhile, which costs less than to set the clock anew for every event.
+    /// A heartbeat: an id without data, which tells the client its position.
+    ///
+    /// Also sent to busy clients, because that costs less than resetting the timer for every event.
     fn still_here(&mut self) -> Bytes {
         self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
         format!(": still here\nid: {}\n\n", self.sent).into()
     }
 
-    /// A page of what is only in the log, as far as it is for this listener.
+    /// The events of a page that are for this client.
     fn past(&mut self, happened: &Happened) -> Option<Bytes> {
         let wanted = self.category.as_ref().map(Category::as_str);
         let events = happened.events.iter();
@@ -214,7 +217,7 @@ impl Listener {
         self.end("interrupted")
     }
 
-    /// The last that the client gets: it may come back and go on from where it is.
+    /// The last frame; the client may reconnect and continue from its position.
     fn end(&mut self, reason: &str) -> Bytes {
         self.stage = Stage::Over;
         let sent = self.sent;

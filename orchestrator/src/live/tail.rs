@@ -1,4 +1,4 @@
-//! The newest that happened, kept for everybody who wants to hear of it.
+//! The newest public events, cached for all listeners.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -12,26 +12,25 @@ use proto::v1::{Happened, PublicEvent};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Events that are kept, about 5 MB. Who wants older ones gets them from the log.
+/// Events in memory, about 5 MB; older ones come from the log.
 const KEPT: usize = 16_384;
-/// Bytes that are handed out at a time, unless one event alone has more.
+/// Most bytes per read, unless one event alone has more.
 const CHUNK: usize = 64 << 10;
-/// How long a client that comes before anything was heard, or before what it has was heard, may wait.
+/// How long a client may wait for the first events, or until its position is reached.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// The newest events.
 pub(crate) struct Tail {
     recent: Mutex<Recent>,
-    /// Up to where everything was heard; `None`: nothing was heard yet.
+    /// All events up to here were received; `None` before the first message.
     head: watch::Sender<Option<Position>>,
 }
 
 #[derive(Default)]
 struct Recent {
     events: VecDeque<Told>,
-    /// Every event after it is there.
+    /// All later events are in `events`.
     since: Position,
-    /// Up to where.
+    /// The position up to which all events were received.
     heard: Option<Position>,
 }
 
@@ -42,14 +41,14 @@ struct Told {
     frame: Bytes,
 }
 
-/// What there is for somebody who has heard everything up to a position.
+/// What comes after a listener's position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// These frames; then everything up to here was heard.
+    /// These frames, and the position after them.
     Frames(Bytes, Position),
-    /// Nothing for this listener up to here.
+    /// No events for this listener up to here.
     Nothing(Position),
-    /// Some of it is only in the log.
+    /// Some events are only in the log.
     Older,
 }
 
@@ -62,15 +61,15 @@ impl Tail {
         self.head.subscribe()
     }
 
-    /// From where on who follows has to be told: the rest was heard.
+    /// The position from which new followers must start.
     pub(crate) fn heard(&self) -> Option<Position> {
         *self.head.borrow()
     }
 
-    /// Waits a moment until everything up to a position was heard, and tells up to where.
+    /// Waits briefly until all events up to a position were received; returns the position reached.
     ///
     /// # Errors
-    /// 503 when nobody tells us what happens; `too_far` when the log has not come so far.
+    /// 503 when no query-stack sends events; `too_far` when `after` is beyond the end of the log.
     pub(crate) async fn reached(
         &self,
         after: Option<Position>,
@@ -91,9 +90,9 @@ impl Tail {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What happens after this position will be heard. False when something was heard already: then
-    /// who tells us has to begin there, or what lies between would be missing. `note` is called
-    /// before anybody can know of it.
+    /// Sets the start position; false if there already is one, from which the caller must follow.
+    ///
+    /// Calls `note` before the position becomes visible.
     pub(crate) fn begin(&self, position: Position, note: impl FnOnce()) -> bool {
         let mut recent = self.recent();
         if recent.heard.is_some() {
@@ -101,14 +100,14 @@ impl Tail {
         }
         (recent.since, recent.heard) = (position, Some(position));
         note();
-        // Behind the lock, this once: whoever is told that somebody has begun looks there where.
+        // Under the lock, this once: the listeners that it wakes look up the start position.
         self.tell(position);
         true
     }
 
-    /// What one of those who tell us says, each of them without a gap from what was heard on. They
-    /// all tell the same: who is first, is heard. `note` is called with what is new, before anybody
-    /// can know that it was heard.
+    /// Adds a query-stack's message; all send the same events, so the first delivery counts.
+    ///
+    /// Calls `note` with the new events before they become visible.
     pub(crate) fn hear(&self, happened: &Happened, note: impl FnOnce(&[PublicEvent])) {
         let position = Position::new(happened.position);
         let mut recent = self.recent();
@@ -122,7 +121,7 @@ impl Tail {
         self.tell(position);
     }
 
-    /// Not behind the lock, which everybody wants who is woken.
+    /// Not under the lock, which every woken listener needs.
     fn tell(&self, position: Position) {
         self.head.send_if_modified(|head| {
             let is_new = *head < Some(position);
@@ -142,7 +141,7 @@ impl Tail {
         let mut events = recent.events.range(first..).filter(|event| event.is_of(category));
         let Some(first) = events.next() else { return Next::Nothing(end) };
         let Some(second) = events.next() else {
-            // As it nearly always is: nothing is copied.
+            // The usual case: nothing is copied.
             return Next::Frames(first.frame.clone(), first.position);
         };
         let (mut frames, mut last) = (first.frame.to_vec(), first.position);
@@ -179,12 +178,12 @@ impl Told {
     }
 }
 
-/// Whether somebody who follows one category, or all, wants it. What has no category concerns all.
+/// Whether an event is for a subscriber; an event without a category is for all.
 pub(crate) fn is_of(category: Option<&str>, from: Option<&str>, wanted: Option<&str>) -> bool {
     wanted.is_none() || category.is_none() || category == wanted || from == wanted
 }
 
-/// As a server-sent event (WHATWG HTML, 9.2).
+/// The event as a server-sent event (WHATWG HTML, 9.2).
 pub(crate) fn frame(event: &PublicEvent) -> Bytes {
     let data = serde_json::to_string(event).unwrap_or_default();
     format!("id: {}\nevent: {}\ndata: {data}\n\n", event.position, event.event).into()

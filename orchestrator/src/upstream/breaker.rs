@@ -1,9 +1,8 @@
-//! The circuit breaker of a query-stack: who was silent for a whole deadline is not asked again with
-//! that little patience until it says that it is well, so that one reader waits for it and not all
-//! of them. A question that has more time may still be answered, and goes through.
+//! The circuit breaker of a query-stack.
 //!
-//! Closed: questions go through. Open: they are refused at once. Half-open: the service is being
-//! asked for its health, by a task of its own and not at the cost of a reader.
+//! Closed: requests pass. Open: after a whole deadline without any answer, requests with that
+//! deadline or a shorter one are rejected at once; longer ones may still succeed and pass.
+//! Half-open: a background task, not a reader's request, probes the health.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use super::Upstream;
 pub(super) struct Breaker(Arc<Mutex<State>>);
 
 struct State {
-    /// The longest deadline that was missed since it is open.
+    /// The longest missed deadline since it opened; `None` while closed.
     missed: Option<Duration>,
     last_answer: Instant,
 }
@@ -34,19 +33,19 @@ impl Breaker {
 }
 
 impl Upstream {
-    /// Whether it is not to be asked by who can wait for so long.
+    /// Whether a request with this deadline is rejected.
     pub(crate) fn is_cut_off(&self, patience: Duration) -> bool {
         self.breaker.state().missed.is_some_and(|missed| patience <= missed)
     }
 
-    /// It answered, whatever it said.
+    /// Records any answer, also an error.
     pub(crate) fn answered(&self) {
         self.breaker.state().last_answer = Instant::now();
     }
 
-    /// It did not answer a question that was asked `since` and could wait for so long; who cannot be
-    /// reached keeps nobody waiting, and would not, however long. If it has not answered anybody
-    /// else meanwhile, it is cut off.
+    /// Records a missed deadline, and opens the breaker if nothing else was answered since `since`.
+    ///
+    /// A connection failure is recorded with an unlimited deadline, because waiting would not help.
     pub(crate) fn silent(&self, since: Instant, patience: Duration) {
         let mut state = self.breaker.state();
         if state.last_answer > since {

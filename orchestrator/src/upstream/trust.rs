@@ -1,4 +1,4 @@
-//! Whose certificates are believed of a service that is reached by TLS.
+//! Which server certificates are accepted over TLS.
 
 use std::fmt;
 use std::path::Path;
@@ -15,22 +15,22 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-/// Verifies the services that are reached by `https:`.
+/// The TLS configuration for `https:` services.
 #[derive(Clone, Debug)]
 pub struct Trust(pub(super) ClientConfig);
 
 impl Default for Trust {
-    /// The authorities that browsers trust.
+    /// Accepts the authorities that browsers trust.
     fn default() -> Self {
         Self(ClientConfig::builder().with_webpki_roots().with_no_client_auth())
     }
 }
 
 impl Trust {
-    /// The authorities of a PEM file, and no others.
+    /// Accepts only the authorities in a PEM file.
     ///
     /// # Errors
-    /// When there is none in it.
+    /// When it contains none.
     pub fn in_authorities(file: &Path) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(file)? {
@@ -39,11 +39,12 @@ impl Trust {
         Ok(Self(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
     }
 
-    /// The very certificate that is the first of a PEM file, whatever name it is for: for who asks
-    /// its own service on its own machine.
+    /// Accepts exactly the first certificate in a PEM file, whatever name it is for.
+    ///
+    /// For a client of its own service on the same machine.
     ///
     /// # Errors
-    /// When there is none in it.
+    /// When it contains none.
     pub fn in_certificate(file: &Path) -> Result<Self, String> {
         let expected = certificates(file)?.swap_remove(0);
         let algorithms = ring::default_provider().signature_verification_algorithms;
@@ -54,7 +55,7 @@ impl Trust {
     }
 }
 
-/// The certificates of a PEM file: at least one.
+/// The certificates in a PEM file, at least one.
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let wrong = |why: &dyn fmt::Display| format!("{}: {why}", file.display());
     let read = CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))?;
@@ -62,7 +63,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     if certificates.is_empty() { Err(wrong(&"no certificate in PEM")) } else { Ok(certificates) }
 }
 
-/// Believes one certificate. That the server has its key is checked as ever.
+/// Accepts one certificate; the server must still prove that it has the key.
 #[derive(Debug)]
 struct Pinned {
     expected: CertificateDer<'static>,

@@ -1,4 +1,4 @@
-//! Articles as they are: for the public from the public view, for the newsroom from the desk.
+//! Current articles: from the public view for the public, from the newsroom view for the newsroom.
 
 use events::Timestamp;
 use events::news::{Article, Viewer};
@@ -24,7 +24,7 @@ impl Queries {
         let view = match (&filter.status, viewer(request.viewer.clone())?) {
             (None, _) if request.q.is_some() => View::search(category),
             (None, _) => View::articles(category),
-            // Only what the public may read is searched.
+            // Only public articles can be searched.
             (Some(_), _) if request.q.is_some() => return Err(malformed()),
             (Some(_), None) => return Err(Status::permission_denied("for the newsroom only")),
             (Some(_), Some(viewer)) => {
@@ -48,7 +48,7 @@ impl Queries {
         Ok(ArticlePage { items, position: live.position.get() })
     }
 
-    /// The documents of a page; with their relevance, if something is searched for.
+    /// The documents of a page; with their relevance if it is a search.
     async fn found(
         &self,
         view: &View,
@@ -96,7 +96,7 @@ impl Queries {
         if seen { Ok(body) } else { Err(nothing()) }
     }
 
-    /// A newsroom that asks for what was taken back is told what everybody is told.
+    /// The newsroom gets the same answer as the public for a retracted article.
     async fn answer(&self, mut body: Value) -> Result<Answer, Status> {
         for (field, answer) in [
             ("moved_to", (|value| read(value).map(Answer::Moved)) as fn(_) -> _),
@@ -110,7 +110,7 @@ impl Queries {
         Ok(Answer::Article(read(body)?))
     }
 
-    /// Puts the bylines as they are printed in the place of the sealed ones.
+    /// Replaces encrypted bylines with their printed form.
     pub(super) async fn open_bylines(&self, bodies: &mut [Value]) {
         let sealed = bodies.iter().map(|body| PersonalText::deserialize(&body["byline"]).ok());
         let sealed: Vec<_> = sealed.collect();
@@ -121,7 +121,7 @@ impl Queries {
     }
 }
 
-/// Authors get their own: false when they ask for another's.
+/// Limits authors to their own articles; false if they ask for another author's.
 fn narrow(filter: &mut ListFilter, viewer: Viewer) -> bool {
     if viewer.editor {
         return true;

@@ -1,5 +1,7 @@
-//! What happens, as it happens: the log, read on and on. Not from the bus, which tells each view
-//! once, while everybody who follows wants everything, from anywhere on.
+//! Streams public events from the log.
+//!
+//! Not from the bus: a queue gives each message to one consumer, but a follower wants all events,
+//! from any position.
 
 use std::time::Duration;
 
@@ -14,13 +16,13 @@ use tonic::Status;
 
 use super::{Queries, silent_log};
 
-/// Events read from the log at a time.
+/// Events per read of the log.
 const PAGE: usize = 250;
-/// Who follows hears of us at least this often, and so learns when we are silent.
+/// The longest pause between messages, so that a follower notices when we are unresponsive.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
 impl Queries {
-    /// Everything after a position, or after now, until the service stops.
+    /// All events after a position, or from now on, until the service stops.
     pub(super) fn happening(
         self,
         after: Option<i64>,
@@ -35,7 +37,7 @@ impl Queries {
         })
     }
 
-    /// What comes after it; nothing when there is nothing for a while.
+    /// The next events; an empty message when there are none before the heartbeat.
     async fn next(&self, told: Option<Position>) -> Result<Happened, Status> {
         let Some(told) = told else {
             let last = self.log.last_position(None, Position::END).await.map_err(silent_log)?;
@@ -54,7 +56,7 @@ impl Queries {
             }
             match timeout_at(heartbeat, appended.changed()).await {
                 Ok(Ok(())) => {}
-                // Nobody wakes us: look again a heartbeat later.
+                // There is no notification any more: poll at the next heartbeat.
                 Ok(Err(_)) => tokio::time::sleep_until(heartbeat).await,
                 Err(_) => return Ok(nothing_until(told)),
             }

@@ -1,4 +1,4 @@
-//! The front page, as it is from the view, and as it was from the log.
+//! The front page: the current one from the view, a past one from the log.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::{Queries, malformed, read, silent_log};
 use crate::front::{Shown, shown};
 use crate::view_store::View;
 
-/// Places of the front page, or events of it, that are read at once.
+/// Documents or events of the front page per read.
 const PAGE: usize = 250;
 
 impl Queries {
@@ -38,8 +38,9 @@ impl Queries {
         }
     }
 
-    /// The newest event of each place until then. Editors change the front page by hand, so that
-    /// its partition is small.
+    /// The newest event of each place at that time.
+    ///
+    /// Editors change the front page by hand, so its partition is small.
     async fn past_front(&self, time: Timestamp) -> Result<Front, Status> {
         let (mut newest, mut position) = (HashMap::new(), Position::START);
         loop {

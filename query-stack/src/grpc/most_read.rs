@@ -1,5 +1,7 @@
-//! What is read most right now, counted for all who ask. It takes the readings of a whole day, so one
-//! answer is good for some seconds, and a count goes on when the one who asked for it first is gone.
+//! The current most-read articles, counted once for all requests.
+//!
+//! A count reads the readings of a whole day, so its result is cached for some seconds. It
+//! continues if its first request is cancelled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +16,20 @@ use super::{Queries, unavailable};
 use crate::reading_store::{MostRead, ReadingStore};
 use crate::view_store::Unavailable;
 
-/// What was read longer ago is not what is read most.
+/// Older readings do not count.
 const RECENT: chrono::Duration = chrono::Duration::hours(24);
-/// At most one count within it.
+/// The shortest time between two counts.
 const PAUSE: Duration = Duration::from_secs(5);
-/// As many as anybody asks for.
+/// The longest list that any caller requests.
 const MOST: usize = 101;
 
-/// The last count. Clones share it.
+/// The last count; clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Counted(Arc<Mutex<Option<Count>>>);
 
 struct Count {
     at: Instant,
-    /// `None`: there was no answer.
+    /// `None` if the store was unavailable.
     most_read: Option<Arc<[MostRead]>>,
 }
 
@@ -53,7 +55,7 @@ pub(super) async fn most_read_before(
 }
 
 impl Counted {
-    /// Counts, unless somebody has just done so; whoever comes meanwhile waits for that.
+    /// The last count, or a new one; concurrent calls share it.
     async fn or_count(
         &self,
         count: impl Future<Output = Result<Vec<MostRead>, Unavailable>> + Send + 'static,
@@ -64,7 +66,7 @@ impl Counted {
             if let Some(count) = last.as_ref().filter(|count| count.at.elapsed() < PAUSE) {
                 return count.most_read.clone();
             }
-            // Why it cannot be counted is logged here, once for all.
+            // Logged here, once for all callers.
             let most_read = count.await.map_err(unavailable).ok().map(Arc::from);
             *last = Some(Count { at: Instant::now(), most_read: most_read.clone() });
             most_read
@@ -91,7 +93,7 @@ mod tests {
         vec![MostRead { article_id: ArticleId(Uuid::nil()), category, readers }]
     }
 
-    /// The first count finds no reader, the second one, and so on.
+    /// Count number n, from 0, returns n readers.
     fn ask(
         counted: &Counted,
         counts: &Arc<AtomicUsize>,

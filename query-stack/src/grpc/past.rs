@@ -1,4 +1,4 @@
-//! What an article was: from the log, because that is the record.
+//! Past states and the history of an article, from the log, which is the record.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::{Queries, id, malformed, nothing, read, silent_log, viewer};
 use crate::history::{Access, Ledger, Point, access};
 
-/// How long the differences of one ledger are looked for.
+/// The deadline for computing the differences of one history.
 const DIFF_PATIENCE: Duration = Duration::from_millis(500);
 
-/// What somebody gets of an article's past.
+/// What a viewer may see of an article's history.
 enum Past {
     Ledger { ledger: Ledger, since_publication: bool },
     Retracted(Retracted),
@@ -29,7 +29,7 @@ impl Queries {
         request: GetHistoryRequest,
     ) -> Result<history_answer::Answer, Status> {
         let (category, id) = (self.category(&request.category)?, id(&request.id)?);
-        // A long ledger is megabytes of texts, and comparing them is work: one per core at a time.
+        // A long history is megabytes of text and takes CPU time: one per core at a time.
         let _turn = self.ledgers.acquire().await;
         let past = self.past(category, id, viewer(request.viewer)?).await?;
         Ok(match past {
@@ -42,7 +42,6 @@ impl Queries {
         })
     }
 
-    /// The article as it was.
     pub(super) async fn past_article(
         &self,
         category: &Category,
@@ -89,7 +88,7 @@ impl Queries {
     }
 }
 
-/// Long texts take their time to compare: not on a thread that others wait for.
+/// Computed on a blocking thread, because comparing long texts takes time.
 async fn entries(ledger: Ledger, since_publication: bool) -> Result<Vec<HistoryEntry>, Status> {
     let deadline = Instant::now() + DIFF_PATIENCE;
     let entries = tokio::task::spawn_blocking(move || ledger.entries(since_publication, deadline));
@@ -97,7 +96,7 @@ async fn entries(ledger: Ledger, since_publication: bool) -> Result<Vec<HistoryE
     entries.map_err(|error| corrupt(&error))
 }
 
-/// Which past state is asked for, if any.
+/// The requested past state, if any.
 pub(super) fn point(version: Option<i64>, as_of: Option<&str>) -> Result<Option<Point>, Status> {
     match (version, as_of) {
         (None, None) => Ok(None),

@@ -1,4 +1,4 @@
-//! A section as it was: from the log, because views only know what is.
+//! A section at a past time, from the log, because views have only the current state.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,13 @@ use crate::fold::fold_streams;
 use crate::rebuild::position_at;
 use crate::view_store::{Document, View};
 
-/// Events read back from the log at a time.
+/// Events per read of the log.
 const PAGE: usize = 250;
 
 impl Queries {
-    /// What was the newest then. Walking back from that time brings articles in the order in which
-    /// they came, so it can stop where what is older cannot be among the newest any more.
+    /// The newest articles at that time.
+    ///
+    /// Reads the log backwards, and stops when no older article can be among the newest.
     pub(super) async fn past_section(
         &self,
         category: Category,
@@ -25,7 +26,7 @@ impl Queries {
         limit: usize,
         named: Vec<Uuid>,
     ) -> Result<Section, Status> {
-        // Of their own, so that who looks at old pages keeps nobody from a ledger.
+        // A separate limit, so that past pages do not delay histories.
         let _turn = self.pasts.acquire().await;
         let view = View::articles(category);
         let then = position_at(&*self.log, as_of).await.map_err(silent_log)?;
@@ -60,24 +61,24 @@ impl Queries {
     }
 }
 
-/// The article that an event may have brought to readers.
+/// The id of the article that this event may have shown to readers.
 fn came(event: &RecordedEvent) -> Option<Uuid> {
     let brings = ["news.article_published", "news.article_moved_in"];
     let brings = brings.contains(&event.event_type.as_str());
     brings.then(|| event.stream_id.aggregate_id().ok()).flatten()
 }
 
-/// The articles of a category as they were, each read from the log once.
+/// Past articles of a category, each read from the log once.
 struct Past<'a> {
     queries: &'a Queries,
     view: &'a View,
     then: Position,
-    /// `None`: not listed then, or not to be shown now.
+    /// `None`: not listed then, or not visible now.
     seen: HashMap<Uuid, Option<Document>>,
 }
 
 impl Past<'_> {
-    /// When an article that was listed then had been published.
+    /// The publication time of an article, if it was listed then.
     async fn listed_at(&mut self, id: Uuid) -> Result<Option<Timestamp>, Status> {
         if !self.seen.contains_key(&id) {
             let stream = StreamId::from(ArticleId(id));
@@ -87,7 +88,7 @@ impl Past<'_> {
         Ok(self.seen.get(&id).and_then(Option::as_ref).and_then(|document| document.listed_at))
     }
 
-    /// What was taken back since is not shown any more, also not as it was.
+    /// The past document; `None` if the article was retracted since.
     fn document(&self, events: &[RecordedEvent]) -> Option<Document> {
         if taken_back(events) {
             return None;

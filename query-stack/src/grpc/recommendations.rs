@@ -1,7 +1,8 @@
-//! What was read, and what is made of it. What a user has just decided holds at once for the own
-//! profile, also before the store has forgotten what it has to. The users of a label, and what is read
-//! most, are what the store has; who asks for those users with a position waits until it has forgotten
-//! what it has to up to there.
+//! Profiles and most-read articles.
+//!
+//! A user's decision holds at once for that user's own profile, before the store has deleted
+//! anything. The users of a label and the most-read list are what the store has; with a position,
+//! the users of a label wait for all deletions up to it.
 
 use chrono::Utc;
 use events::user::User;
@@ -30,7 +31,7 @@ impl Queries {
             return Ok(Profile::default());
         }
         let reader = self.look(self.readings.reader(UserId(id))).await?;
-        // An event that has not reached the store: all that it has may be from before.
+        // The deletion has not reached the store: all of its readings may be older than it.
         let known = if user.readings_forgotten_at > reader.forgotten_until {
             reading_store::Profile::default()
         } else {

@@ -1,4 +1,4 @@
-//! What a section of the front page is made of, in one question.
+//! Everything that a section of the front page needs, in one query.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Queries, at_most, malformed, read};
 use crate::view_store::{Document, ListFilter, View};
 
-/// Articles that can be asked for by name at a time.
+/// Most article ids per request.
 const NAMED: usize = 200;
 
 impl Queries {

@@ -1,4 +1,4 @@
-//! The queries, asked of a newsroom that has lived through something.
+//! Queries against a newsroom with some history.
 
 mod front;
 pub(crate) mod newsroom;

@@ -1,5 +1,6 @@
-//! Users, with the names and addresses opened. An erased user is none any more, from the moment
-//! that the key is gone: the view may not know yet.
+//! Users, with names and addresses decrypted.
+//!
+//! A user without a key counts as erased, even if the view does not know it yet.
 
 use events::personal::{FORMER_CONTRIBUTOR, Keys, Opened, PersonalText};
 use events::user::User;
@@ -21,8 +22,9 @@ impl Queries {
         opened(user, &keys)
     }
 
-    /// One that was erased just now is still in the list, without a name: a page must not be
-    /// shorter than what the view has, or it would look like the last.
+    /// A page of users; a user erased just now is listed without a name.
+    ///
+    /// A page shorter than the view's page would look like the last one.
     pub(super) async fn users(&self, request: ListUsersRequest) -> Result<UserPage, Status> {
         let view = View::users();
         let live = self.live(&view, request.min_position).await?;
@@ -56,7 +58,7 @@ fn opened(user: User, keys: &Keys) -> Result<v1::User, Status> {
     })
 }
 
-/// `None`: there is none, or its key was destroyed.
+/// `None` if there is no text, or its key was destroyed.
 fn text(sealed: Option<&PersonalText>, keys: &Keys) -> Result<Option<String>, Status> {
     match sealed.map(|sealed| keys.open(sealed)) {
         Some(Opened::Text(text)) => Ok(Some(text)),

@@ -1,4 +1,4 @@
-//! Waiting until a view has what a reader has seen already.
+//! Waits until a view has reached a reader's position.
 
 use std::time::Duration;
 
@@ -11,21 +11,19 @@ use crate::view_store::{Checkpoint, Move, View};
 
 /// How long a query waits for its `min_position`.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What a view needs for an event that was just committed: a few milliseconds on the bus, and the
-/// projector's step, before which it may have to end another and gather.
+/// How long a view needs for a new event: the bus, and up to four steps of the projector.
 const ON_THE_BUS: Duration = Duration::from_millis(15);
 const STEPS: u32 = 4;
-/// And no longer than this, however slow the store was: the log may know that nothing will come, and
-/// asking it takes its time as well.
+/// The upper bound of that time; asking the log, which may know that nothing comes, takes time too.
 const LONGEST: Duration = Duration::from_millis(500);
-/// Between looks at a checkpoint that another process moves: the first pause, and the longest.
+/// Shortest and longest pause between polls of a checkpoint that another process moves.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const LOOK_AGAIN_LATER: Duration = Duration::from_millis(20);
-/// The same where this process moves it, and tells so: another one may have taken over.
+/// Pause between polls of a checkpoint that this process moves, in case another has taken over.
 const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 
 impl Queries {
-    /// The live generation of a view that has everything of its partition up to `min`.
+    /// The live generation of a view, once it has all events of its partition up to `min`.
     pub(super) async fn live(&self, view: &View, min: i64) -> Result<Checkpoint, Status> {
         let min = Position::new(min);
         let deadline = Instant::now() + PATIENCE;
@@ -40,7 +38,7 @@ impl Queries {
                 return Ok(Checkpoint { position: live.position.max(min), ..live });
             }
             if needed.is_none() {
-                // This may take its time when the log is down: look at the view again after it.
+                // This may take long when the log is unavailable: load the view again afterwards.
                 let last = timeout_at(deadline, self.last_of_partition(view, min)).await;
                 needed = Some(last.unwrap_or(min));
                 continue;
@@ -53,7 +51,7 @@ impl Queries {
             let moved_here = moves.borrow().is_some();
             let has_all = has_all_up_to(needed.unwrap_or(min));
             if has_all(&moves.borrow()) {
-                // The store does not show yet what it was given: it may be another one by now.
+                // The store does not show yet what it confirmed; it may be another replica by now.
                 sleep(pause).await;
             } else {
                 let look = Instant::now() + if moved_here { LOOK_ANYWAY } else { pause };
@@ -63,7 +61,7 @@ impl Queries {
         }
     }
 
-    /// Returns when what was to be forgotten of readings up to `min` is forgotten.
+    /// Waits until all deletions of readings demanded up to `min` are done.
     pub(super) async fn forgotten(&self, min: i64) -> Result<(), Status> {
         let min = Position::new(min);
         if min == Position::START {
@@ -84,14 +82,13 @@ impl Queries {
         Ok(())
     }
 
-    /// Where this process has moved a view that still moves, once that is `min` or beyond. Such a
-    /// view gets there by itself, however far behind it is: `min` was committed before it was asked
-    /// for, so what comes next lies beyond it. Waiting for that costs nothing, while every look at
-    /// the store and the log would slow the view down further. `None` when it does not move: when
-    /// nothing came for longer than it takes.
+    /// The live checkpoint once this process moves it to `min`; `None` if the view stands still.
     ///
-    /// Somebody may switch to another generation at this very moment. The one that was left is
-    /// kept until the next switch, and it has what the reader asked for.
+    /// `min` was committed before the request, so a moving view reaches it without help. Watching
+    /// is free, while each query of store and log would slow the view down.
+    ///
+    /// If a switch happens meanwhile, the old generation is retained until the next switch and has
+    /// the requested events.
     async fn reached_here(
         &self,
         view: &View,
@@ -115,9 +112,9 @@ impl Queries {
         }
     }
 
-    /// The view's partition may have nothing up to `min` that the view does not have: then there
-    /// is nothing to wait for. If the log itself is not at `min`, or does not answer, the cautious
-    /// answer is `min`.
+    /// The last position of the view's partition up to `min`: all that a reader must wait for.
+    ///
+    /// Returns `min`, the safe value, if the log is unavailable or has not reached `min` itself.
     async fn last_of_partition(&self, view: &View, min: Position) -> Position {
         let of_partition = self.log.last_position(Some(&view.partition), min);
         match tokio::try_join!(self.log.last_position(None, min), of_partition) {

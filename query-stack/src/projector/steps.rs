@@ -1,5 +1,4 @@
-//! What a projector does for an event, told in the trace of that event. Events are taken many at a
-//! time, so each trace gets steps of its own that began and ended together.
+//! Trace spans of a projector's batch: one pair per event, with the same start and end.
 
 use std::time::SystemTime;
 
@@ -8,14 +7,14 @@ use proto::trace::{SpanKind, Step, trace_of};
 
 use crate::view_store::View;
 
-/// One batch of events on its way into a view.
+/// A batch of events that is being applied.
 pub(super) struct Steps<'a> {
     pub(super) view: &'a View,
-    /// The kinds of the bus and of the store.
+    /// The names of bus and store systems.
     pub(super) systems: (&'static str, &'static str),
     pub(super) began: SystemTime,
     pub(super) writing: SystemTime,
-    /// Who sent each event; shorter for events that were read from the log.
+    /// The trace parent of each message; shorter for events read from the log.
     pub(super) traceparents: Vec<Option<&'a str>>,
 }
 
@@ -28,7 +27,7 @@ impl<'a> Steps<'a> {
         self.writing = SystemTime::now();
     }
 
-    /// The events are in the view.
+    /// Records that the view has applied the events.
     pub(super) fn done(self, events: &[RecordedEvent]) {
         let view = self.view.to_string();
         for event in events {

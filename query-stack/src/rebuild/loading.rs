@@ -1,5 +1,7 @@
-//! Filling new generations in bulk: streams are read once, each is folded by itself for every view
-//! of its partition, and each document is written once. No document is ever read back.
+//! Fills new generations in bulk.
+//!
+//! Each stream is read once and folded by itself for every view of its partition. Each document is
+//! written once and never read back.
 
 use std::sync::Arc;
 
@@ -10,10 +12,11 @@ use super::{Built, OnProgress, Progress, RebuildError, superseded};
 use crate::fold::fold_streams;
 use crate::view_store::{Change, Checkpoint, Parked, Slot, Unavailable, View, ViewStore};
 
-/// Pages that are folded and written at the same time: so many that neither the log nor the view
-/// store ever waits for the other. Together with what is read ahead, the bound of memory.
+/// Pages being folded and written, enough that neither log nor store waits for the other.
+///
+/// Together with the pages read ahead this bounds the memory.
 const PAGES: usize = 3;
-/// Parked streams of one change.
+/// Parked streams per change.
 const PARKED: usize = 500;
 
 pub(super) struct Load<'a> {
@@ -22,20 +25,20 @@ pub(super) struct Load<'a> {
     pub(super) up_to: Position,
 }
 
-/// A generation that is being filled.
+/// A generation being filled.
 struct Target {
     built: Built,
     parked: Vec<Parked>,
 }
 
-/// What became of a page in one view.
+/// The result of a page in one view.
 struct Loaded {
     documents: usize,
     parked: Vec<Parked>,
 }
 
 impl Load<'_> {
-    /// Fills the generations that were begun. Only at the end their checkpoints leave the start.
+    /// Fills the generations; their checkpoints leave the start only at the end.
     pub(super) async fn run(
         &self,
         begun: Vec<(View, Checkpoint)>,
@@ -66,7 +69,7 @@ impl Load<'_> {
         let total = self.log.count(&partitions, self.up_to).await?;
         let mut pages = self.log.streams(&partitions, self.up_to);
         let mut events = 0;
-        // Dropped when one fails, and the others with it.
+        // Dropping the set cancels all loads when one fails.
         let mut loading = JoinSet::new();
         while let Some(page) = pages.next().await? {
             if loading.len() == PAGES

@@ -1,4 +1,4 @@
-//! What a writer does to a generation in one step, and where its checkpoint is then.
+//! A change of a generation in one transaction, and the checkpoint after it.
 
 use events::{Position, StreamId};
 use uuid::Uuid;
@@ -6,13 +6,13 @@ use uuid::Uuid;
 use super::{Checkpoint, Document, Parked};
 
 impl Checkpoint {
-    /// What a generation begins with.
+    /// The checkpoint of an empty generation.
     #[must_use]
     pub const fn first(generation: i64) -> Self {
         Self { generation, position: Position::START, revision: 0 }
     }
 
-    /// Where a change leads.
+    /// The checkpoint after a change.
     #[must_use]
     pub fn after(self, change: &Change<'_>) -> Self {
         let changes_parked = !change.parked.is_empty() || !change.freed.is_empty();
@@ -21,17 +21,17 @@ impl Checkpoint {
     }
 }
 
-/// What becomes of a generation in one step.
+/// A change of a generation in one transaction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Change<'a> {
-    /// Where its checkpoint is then.
+    /// The position after it.
     pub to: Position,
-    /// Documents to be replaced or inserted.
+    /// Documents to insert or replace.
     pub documents: &'a [Document],
-    /// Documents that are there no more.
+    /// Documents to delete.
     pub removed: &'a [Uuid],
-    /// Streams that are left out from now on, or known anew.
+    /// Streams to park, or whose record changes.
     pub parked: &'a [Parked],
-    /// Streams that are left out no more.
+    /// Streams that are no longer parked.
     pub freed: &'a [StreamId],
 }

@@ -1,5 +1,7 @@
-//! What every view store promises, run against each adapter. `PORTAL_VIEW_STORE` (printed by
-//! `scripts/services env`) says where MongoDB is; without it the tests of MongoDB fail.
+//! The contract of every view store, run against each adapter.
+//!
+//! `PORTAL_VIEW_STORE` (printed by `scripts/services env`) is the URL of MongoDB; without it the
+//! tests of MongoDB fail.
 
 mod generations;
 mod loading;
@@ -29,7 +31,7 @@ fn articles() -> View {
     view(Projection::Articles, "news.sports")
 }
 
-/// The second `listed_at`, if any, is when the list shows it.
+/// `listed_at` is in seconds.
 fn article(number: u128, listed_at: impl Into<Option<i64>>) -> Document {
     Document {
         id: Uuid::from_u128(number),
@@ -51,13 +53,13 @@ async fn live(store: &dyn ViewStore, view: &View) -> Checkpoint {
     store.state(view).await.expect("a state").live
 }
 
-/// Applies the documents to the live generation, as the next event would.
+/// Applies documents to the live generation, as the next event would.
 async fn put(store: &dyn ViewStore, view: &View, documents: &[Document]) -> Checkpoint {
     let from = live(store, view).await;
     apply(store, view, Slot::Live, from, documents).await.expect("applied")
 }
 
-/// Applies the documents as the event after `from` would.
+/// Applies documents as the event after `from` would.
 async fn apply(
     store: &dyn ViewStore,
     view: &View,
@@ -69,7 +71,7 @@ async fn apply(
     store.apply(view, slot, from, &Change { to, documents, ..Change::default() }).await
 }
 
-/// All documents of a generation, in the order of their ids.
+/// All documents of a generation, by ascending id.
 async fn all(store: &dyn ViewStore, view: &View, generation: i64) -> Vec<Document> {
     store.scan(view, generation, None, 10_000).await.expect("a scan")
 }
@@ -91,7 +93,7 @@ pub(crate) async fn sqlite() -> (SqliteViewStore, TempDir) {
     (store, folder)
 }
 
-/// A database of its own for each test.
+/// A separate database per test.
 pub(crate) async fn mongodb() -> (MongoViewStore, ::mongodb::Database) {
     let url =
         std::env::var("PORTAL_VIEW_STORE").expect("PORTAL_VIEW_STORE: see `scripts/services env`");
@@ -220,7 +222,7 @@ async fn a_writer_that_died_within_a_transaction_is_not_in_the_way_for_long() {
     views.update_one(all, lock).session(&mut session).await.expect("locked");
     let begun = Instant::now();
     put(&store, &articles(), &[article(1, 1)]).await;
-    // By itself MongoDB ends an abandoned transaction after a minute.
+    // MongoDB itself ends an abandoned transaction after a minute.
     assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     database.drop().await.expect("dropped");
 }

@@ -1,8 +1,8 @@
-//! How the generations of a view change: pure, the same for every adapter.
+//! State transitions of a view's generations: pure, the same for every adapter.
 
 use super::{ApplyError, Checkpoint, ViewState};
 
-/// The generations of a view, and the last one that was begun: no number is used twice.
+/// The generations of a view, and the highest number used, because numbers are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Generations {
     pub(super) last: i64,
@@ -10,7 +10,7 @@ pub(super) struct Generations {
 }
 
 impl Generations {
-    /// What a view begins with: an empty live generation.
+    /// The checkpoint of a new view: an empty live generation.
     pub(super) const FIRST: Checkpoint = Checkpoint::first(1);
 
     pub(super) fn begin_rebuild(&mut self) -> Checkpoint {
@@ -20,8 +20,9 @@ impl Generations {
         begun
     }
 
-    /// It also stays `previous` until the switch: an interrupted rollback can be begun again. By its
-    /// revision it may leave out streams: those that an interrupted one has parked are still there.
+    /// Starts or restarts a rollback; the generation stays `previous` until the switch.
+    ///
+    /// The higher revision makes the writer load the parked streams of an interrupted rollback.
     pub(super) fn begin_rollback(&mut self) -> Option<Checkpoint> {
         let previous = self.state.previous?;
         let begun = Checkpoint { revision: previous.revision + 1, ..previous };
@@ -44,7 +45,6 @@ impl Generations {
         [Some(live), previous, building].into_iter().flatten().map(|kept| kept.generation)
     }
 
-    /// Whether the documents of a generation are still needed.
     pub(super) fn keeps(self, generation: i64) -> bool {
         self.kept().any(|kept| kept == generation)
     }

@@ -1,9 +1,10 @@
-//! The view store of the distributed wiring: MongoDB from 6.0, a replica set (transactions).
+//! The view store of the distributed wiring: MongoDB 6.0 or later, as a replica set (transactions).
 //!
-//! One collection per generation, one collection `views` with the checkpoints of those that are in
-//! a slot, and one collection `parked` with the streams that they leave out. Invariant: whoever
-//! writes documents has, in the same transaction and before, moved the checkpoint of their
-//! generation; two writers conflict there, and a generation that left its slot takes no more writes.
+//! There is one collection per generation; `views` has the checkpoints of the generations in a
+//! slot, `parked` their parked streams.
+//!
+//! Invariant: a transaction that writes documents first moves the checkpoint of their generation.
+//! Two writers conflict there, and a generation that has left its slot accepts no writes.
 
 mod abandoned;
 mod collections;
@@ -39,16 +40,14 @@ use super::{
 };
 
 const APP_NAME: &str = "portal";
-/// Unless the URL says otherwise: how long a call looks for a server that answers. Shorter than
-/// the deadlines of those who call.
+/// Default timeout for finding a server; shorter than the deadlines of the callers.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// Connections at a time, as MongoDB's other drivers have them: each projector needs one, and the
-/// ten of this one are soon fewer than there are projectors.
+/// Default pool size, as in other MongoDB drivers; this driver's 10 are fewer than the projectors.
 const CONNECTIONS: u32 = 100;
-/// How long a server that took a call may be silent. The driver itself would wait for ever.
+/// Timeout of a call that a server has accepted; the driver has none.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A replica set. Clones share the connections.
+/// A replica set; clones share the connections.
 #[derive(Clone)]
 pub struct MongoViewStore {
     client: Client,
@@ -66,10 +65,10 @@ impl From<Error> for Unavailable {
 }
 
 impl MongoViewStore {
-    /// The database that a URL `mongodb://host,host/database?…` names. Nothing is connected yet.
+    /// The database of a URL `mongodb://host,host/database?…`; does not connect yet.
     ///
     /// # Errors
-    /// When the URL is none of MongoDB's or names no database.
+    /// When the URL is not a MongoDB URL or has no database.
     pub async fn at(url: &str) -> Result<Self, BoxError> {
         let mut options = ClientOptions::parse(url).await?;
         options.app_name = Some(APP_NAME.to_owned());
@@ -242,7 +241,7 @@ mod tests {
     use super::super::{Relevance, Search};
     use super::*;
 
-    /// The winning plan for a list, as JSON.
+    /// The winning plan of a list, as JSON.
     async fn plan(store: &MongoViewStore, view: &View, filter: &ListFilter) -> String {
         let sort = match filter.search {
             None => doc! { "listed_at": -1, "_id": -1 },
@@ -260,7 +259,7 @@ mod tests {
         planner.get_document("winningPlan").expect("a plan").to_string()
     }
 
-    /// The planner tries the indexes out: among many others, few have what is asked for.
+    /// Adds other documents, so that the planner prefers the selective index.
     async fn fill(store: &MongoViewStore, view: &View) {
         let other = |number| Document {
             id: Uuid::from_u128(number),

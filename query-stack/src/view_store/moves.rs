@@ -1,5 +1,4 @@
-//! Who waits in this process for a view to move is woken by whoever moves it here, instead of
-//! looking again and again.
+//! Notifies waiting queries when this process moves a view, which saves them from polling.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +12,15 @@ use super::{Checkpoint, View};
 /// A move of the live checkpoint of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Move {
-    /// Where it is since.
+    /// The new checkpoint.
     pub to: Checkpoint,
-    /// When the store had confirmed it.
+    /// When the store confirmed it.
     pub at: Instant,
-    /// How long that took it.
+    /// How long the store took.
     pub took: Duration,
 }
 
-/// The last move of each view by this process. Clones share it.
+/// The last move of each view by this process; clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Moves(Arc<Mutex<HashMap<View, watch::Sender<Option<Move>>>>>);
 

@@ -1,4 +1,4 @@
-//! Streams that a generation of a view leaves out, because of an event that it cannot take.
+//! Streams that a generation of a view skips because of an event that it cannot apply.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,24 +6,23 @@ use std::str::FromStr;
 use events::{Position, StreamId, Timestamp, Version};
 use serde::Serialize;
 
-/// What becomes of a stream that was left out.
+/// The state of a parked stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParkedState {
-    /// An event of it failed: it is tried again a few times, then somebody has to see to it.
+    /// An event failed: retried a few times, then an operator must act.
     Parked,
-    /// An event of it is of a type or schema version that a newer program wrote: it is taken up by
-    /// the first projector that knows it.
+    /// An event has a newer type or schema version: the first projector that knows it applies it.
     Waiting,
-    /// Somebody gave it up: it has no document in this generation.
+    /// Given up by an operator: there is no document in this generation.
     Discarded,
 }
 
 impl ParkedState {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 3] = [Self::Parked, Self::Waiting, Self::Discarded];
 
-    /// As it is stored and printed.
+    /// The stored and printed form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,31 +48,30 @@ impl FromStr for ParkedState {
     }
 }
 
-/// A stream that a generation leaves out: its document is what the events before `position` say,
-/// or is gone.
+/// A parked stream; its document has the events before `position`, or is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parked {
-    /// Which stream.
+    /// The stream.
     pub stream: StreamId,
-    /// What becomes of it.
+    /// Its state.
     pub state: ParkedState,
-    /// Of the first event that cannot be taken.
+    /// The position of the first event that cannot be applied.
     pub position: Position,
-    /// The place of that event in its stream.
+    /// The version of that event in its stream.
     pub version: Version,
-    /// The type of that event, on the wire.
+    /// The wire type of that event.
     pub event_type: String,
-    /// Why it cannot be taken.
+    /// Why it cannot be applied.
     pub error: String,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// When it first failed.
+    /// The time of the first failure.
     pub since: Timestamp,
-    /// When it was last tried.
+    /// The time of the last attempt.
     pub tried_at: Timestamp,
 }
 
-/// How many streams a generation leaves out.
+/// The number of parked streams of a generation, by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ParkedCounts {
     /// See [`ParkedState::Parked`].
@@ -85,13 +83,13 @@ pub struct ParkedCounts {
 }
 
 impl ParkedCounts {
-    /// Whether there are none, also none that was given up.
+    /// Whether there are none, including discarded ones.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.parked + self.waiting + self.discarded == 0
     }
 
-    /// Whether somebody or a newer program is still expected to see to one.
+    /// Whether any still waits for an operator or a newer program.
     #[must_use]
     pub const fn is_pending(&self) -> bool {
         self.parked + self.waiting > 0

@@ -1,9 +1,8 @@
-//! Full text: which words of a document are searched, and what comes first.
+//! Full-text search: the searched words of a document, and the order of the results.
 //!
-//! How relevant a document is follows from it and the words alone, not from the other documents, as
-//! the usual measures do: a place in the order of a search stays where it is while articles come. And
-//! each relevance is a list of its own in the order of time, so that a store can walk it and stop
-//! when the page is full, however many documents have a word.
+//! The relevance depends only on the document and the query, not on other documents, so a place in
+//! the results does not move while articles arrive. Each relevance is a list ordered by time, which
+//! a store can scan until the page is full.
 
 use std::collections::BTreeSet;
 
@@ -12,25 +11,25 @@ use serde_json::Value;
 
 use super::{Document, ListFilter, ListPlace, Unavailable, View, ViewStore};
 
-/// Words that are kept of a field: the longest text of a human has some 6,000 different ones.
+/// Most distinct words per field; the longest human texts have about 6,000.
 const KEPT: usize = 10_000;
 
-/// How well a document answers a question of which it has all words.
+/// How well a document that has all words of a query matches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Relevance {
-    /// Some are only in the content.
+    /// Some words are only in the content.
     Content = 1,
-    /// All are in title and summary.
+    /// All words are in title and summary.
     Summary,
-    /// All are in the title.
+    /// All words are in the title.
     Title,
 }
 
 impl Relevance {
-    /// The most relevant first.
+    /// The highest relevance first.
     const ALL: [Self; 3] = [Self::Title, Self::Summary, Self::Content];
 
-    /// As a number.
+    /// The number in a cursor.
     #[must_use]
     pub const fn get(self) -> u32 {
         self as u32
@@ -42,26 +41,27 @@ impl Relevance {
         Self::ALL.into_iter().find(|relevance| relevance.get() == number)
     }
 
-    /// What is more relevant.
+    /// The next higher relevance.
     pub(super) fn better(self) -> Option<Self> {
         Self::of(self.get() + 1)
     }
 }
 
-/// The listed documents of exactly this relevance.
+/// A search for the listed documents of exactly this relevance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// As [`proto::words`] makes them, at least one.
+    /// At least one word, as [`proto::words`] returns it.
     pub words: Vec<String>,
-    /// To what they are all in.
+    /// The relevance that they must have.
     pub relevance: Relevance,
 }
 
-/// A place in the order of a search: by relevance, and within it as in a list.
+/// A place in the results: by relevance, then as in a list.
 pub type SearchPlace = (Relevance, ListPlace);
 
-/// The documents that have all of the words and pass the filter, the most relevant first, then
-/// newest first, ties by descending id, at most `limit`, each without its content.
+/// Up to `limit` documents with all words that match the filter, without their content.
+///
+/// The most relevant come first, then the newest, ties by descending id.
 ///
 /// # Errors
 /// See [`Unavailable`].
@@ -76,7 +76,7 @@ pub async fn search(
 ) -> Result<Vec<(Relevance, Document)>, Unavailable> {
     let mut found = Vec::new();
     if question.is_empty() {
-        return Ok(found); // nothing is asked, so nothing is an answer
+        return Ok(found); // no words, no matches
     }
     for relevance in Relevance::ALL {
         let after = match after {
@@ -95,7 +95,7 @@ pub async fn search(
     Ok(found)
 }
 
-/// The words of a document, each once: what a store keeps to find it by.
+/// The distinct words of a document, by field.
 pub(super) struct Searchable {
     pub(super) title: BTreeSet<String>,
     pub(super) summary: BTreeSet<String>,
@@ -103,7 +103,7 @@ pub(super) struct Searchable {
 }
 
 impl Searchable {
-    /// `None` for what nobody can find: only listed articles of the public are searched.
+    /// `None` if the document cannot be found: only listed documents of a search view can.
     pub(super) fn of(view: &View, document: &Document) -> Option<Self> {
         let is_searched = view.projection.is_searched() && document.listed_at.is_some();
         is_searched.then(|| Self::of_body(&document.body))

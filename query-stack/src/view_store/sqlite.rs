@@ -1,7 +1,7 @@
 //! The view store of the embedded wiring: one SQLite file.
 //!
-//! Writers take the file's single write lock before they look at a checkpoint (`BEGIN IMMEDIATE`),
-//! so that what they saw still holds when they write. Readers see the last commit and never wait.
+//! A writer takes the file's single write lock (`BEGIN IMMEDIATE`) before it loads a checkpoint, so
+//! the checkpoint still holds when it writes. Readers see the last commit and never wait.
 
 mod listing;
 mod loading;
@@ -30,11 +30,11 @@ use super::{
     View, ViewState, ViewStore,
 };
 
-/// A file. Clones share the connections.
+/// A file; clones share the connections.
 #[derive(Clone)]
 pub struct SqliteViewStore {
     pool: SqlitePool,
-    /// Only one connection at a time waits for the write lock: the others are for readers.
+    /// Only one connection waits for the write lock; the others are for readers.
     turns: Arc<Mutex<()>>,
     moves: Moves,
 }
@@ -57,13 +57,13 @@ impl From<sqlx::Error> for ApplyError {
 }
 
 impl SqliteViewStore {
-    /// The file at a path; created when missing, and brought to the newest schema.
+    /// Opens a file; creates it if missing and migrates its schema.
     ///
     /// # Errors
     /// When the file cannot be opened or written.
     pub async fn at(path: &str) -> Result<Self, BoxError> {
-        // NORMAL: a power cut may lose the newest commits, but a commit holds documents and their
-        // checkpoint, so the events that were in them are applied again.
+        // NORMAL: a power failure may lose the newest commits, but documents and checkpoint
+        // together, so the lost events are applied again.
         let options =
             SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Normal);
         let pool =
@@ -119,7 +119,7 @@ impl ViewStore for SqliteViewStore {
         Ok(new.state)
     }
 
-    /// Its indexes are made when the file is opened.
+    /// Does nothing: the migrations at opening create the indexes.
     async fn upgrade(&self, _: &View) -> Result<(), Unavailable> {
         Ok(())
     }

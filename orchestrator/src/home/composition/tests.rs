@@ -36,7 +36,7 @@ fn ids(articles: &[&ArticleSummary]) -> String {
     articles.iter().map(|article| article.id.as_str()).collect()
 }
 
-/// Breaking, sections, most read: one digit for each article.
+/// Breaking, sections, most read: one digit per article.
 fn page(front: Front, limit: usize, for_you: &[u8]) -> String {
     let recommended = |id: &u8| {
         let (article, reason) = (article("sports", *id, 0).summary, String::new());

@@ -5,11 +5,11 @@ use super::*;
 
 type Answer = Result<(i64, i64), QueryError>;
 
-/// Gives these answers, a content and a position each, and then none any more.
+/// Returns these answers (content and position), then fails.
 struct Script {
     answers: Mutex<VecDeque<Answer>>,
     asked: watch::Sender<Vec<i64>>,
-    /// Contents below it must not be seen.
+    /// Contents below this are retracted.
     gone: Mutex<i64>,
 }
 
@@ -41,7 +41,7 @@ fn at(position: i64) -> Position {
     Position::new(position)
 }
 
-/// Keeps it until it has given all its answers and asks for one more.
+/// Refreshes until the script has returned all its answers and gets one more query.
 async fn keep(kept: &Arc<Kept<Script>>, questions: usize) {
     let keeping = tokio::spawn(Arc::clone(kept).keep(|_| ()));
     let mut asked = kept.source.asked.subscribe();
@@ -117,7 +117,7 @@ async fn nobody_gets_what_is_older_than_what_was_seen() {
     let soon = || Instant::now() + Duration::from_millis(100);
     let late = kept_one.at(at(9), &Arc::default(), true, soon()).await;
     assert_eq!(late.err(), Some(QueryError::Behind));
-    // Nothing of what happened up to 8 is missing.
+    // All events up to 8 are included.
     let enough = kept_one.at(at(5), &Arc::default(), true, soon()).await.expect("a state");
     keeping.abort();
     assert_eq!(enough.reached, at(5));

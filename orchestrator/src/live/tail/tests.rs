@@ -15,7 +15,7 @@ fn at(position: i64) -> Position {
     Position::new(position)
 }
 
-/// The ids of the frames that somebody gets who has heard everything up to `from`.
+/// The ids of the frames after `from`.
 fn ids(tail: &Tail, from: i64, category: Option<&str>) -> Vec<i64> {
     let Next::Frames(frames, _) = tail.after(at(from), category) else { return Vec::new() };
     let text = String::from_utf8(frames.to_vec()).expect("a text");

@@ -1,4 +1,4 @@
-//! The front page, as it is and as it was. Event number n is recorded at millisecond n.
+//! The current and past front page; event n is recorded at millisecond n.
 
 use events::Timestamp;
 use events::front::{FrontBreakingCleared, FrontBreakingSet, FrontEvent, FrontId, FrontPinned};
@@ -52,7 +52,7 @@ async fn at(newsroom: &Newsroom, millis: i64) -> Result<Front, Code> {
     asked(newsroom, 0, Some(Timestamp::from_millis(millis).to_string())).await
 }
 
-/// At millisecond 3 an article is published, which is no news for the front page.
+/// At millisecond 3 an article is published, which does not change the front page.
 async fn newsroom_with_a_front() -> Newsroom {
     let newsroom = Newsroom::new().await;
     pin(&newsroom, "sports", &[2, 1]).await;

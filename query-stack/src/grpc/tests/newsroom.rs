@@ -1,4 +1,4 @@
-//! A newsroom on a view store and a log of its own: what is recorded goes through the projections.
+//! A newsroom with its own view store and log; recorded events pass the projections.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -23,7 +23,7 @@ use super::super::*;
 use crate::projection::{ViewWriter, views};
 use crate::view_store::{Slot, SqliteViewStore};
 
-/// The log and the keys of one database, which can be down.
+/// The log and the keys of one database, which can be unavailable.
 #[derive(Default)]
 pub(crate) struct Database {
     pub(super) down: AtomicBool,
@@ -31,7 +31,7 @@ pub(crate) struct Database {
     pub(super) keys: Mutex<HashMap<UserId, UserKey>>,
 }
 
-/// An event as the log has it; number n is recorded at millisecond n, by Ada.
+/// A recorded event by Ada; number n is recorded at millisecond n.
 pub(crate) fn recorded(
     stream_id: StreamId,
     position: i64,
@@ -214,7 +214,7 @@ impl Newsroom {
         Arc::clone(&self.queries.store)
     }
 
-    /// Into the log, and into every view.
+    /// Appends to the log and to every view.
     pub(super) async fn record(
         &self,
         stream: StreamId,
@@ -291,7 +291,7 @@ pub(crate) fn corrected() -> DomainEvent {
     NewsEvent::Corrected(ArticleCorrected { category: category("sports"), text, note }).into()
 }
 
-/// Of a published article: it leaves one category and comes into the other.
+/// A published article leaves one category and enters the other.
 pub(super) fn moved(from: &str, to: &str) -> [DomainEvent; 2] {
     let moved_in = ArticleMovedIn {
         category: category(to),

@@ -1,4 +1,4 @@
-//! What is told of who read what, while a user decides about it.
+//! Profiles and readers of a label while a user's decision is in progress.
 
 use events::readings::Reading;
 use proto::v1::ListReadersRequest;

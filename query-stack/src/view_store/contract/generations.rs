@@ -8,7 +8,7 @@ fn moved<T: std::fmt::Debug>(result: Result<T, ApplyError>) -> bool {
     matches!(result, Err(ApplyError::Moved))
 }
 
-/// A rebuild that has caught up with the live generation and holds these documents.
+/// A rebuild with these documents that has caught up with the live generation.
 async fn rebuilt(store: &dyn ViewStore, view: &View, documents: &[Document]) -> Checkpoint {
     let begun = store.begin_rebuild(view).await.expect("begun");
     let to = step(begun, live(store, view).await.position.get() + 1);
@@ -96,7 +96,7 @@ pub(super) async fn a_rollback_brings_the_previous_generation_back(store: &dyn V
     let bad = rebuilt(store, &view, &[article(9, 9)]).await;
     store.switch(&view, bad).await.expect("switched");
     let back = store.begin_rollback(&view).await.expect("begun");
-    // An interrupted one may have parked streams: whoever goes on with it has to look.
+    // An interrupted one may have parked streams, so its successor must load them.
     let begun = Checkpoint { revision: good.revision + 1, ..good };
     assert_eq!(back, Some(begun));
     let state = store.state(&view).await.expect("a state");

@@ -1,4 +1,4 @@
-//! Filling a generation in bulk.
+//! Loads a generation in bulk.
 
 use futures::future::join_all;
 

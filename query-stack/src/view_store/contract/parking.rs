@@ -1,4 +1,4 @@
-//! Streams that are left out.
+//! Parked streams.
 
 use super::*;
 use crate::view_store::{Parked, ParkedCounts, ParkedState};
@@ -22,7 +22,7 @@ fn parked(number: u128, state: ParkedState) -> Parked {
     }
 }
 
-/// Parks what is given with the event after `from`.
+/// Parks streams with the event after `from`.
 async fn park(
     store: &dyn ViewStore,
     view: &View,
@@ -58,7 +58,7 @@ pub(super) async fn parking_and_the_checkpoint_change_together(store: &dyn ViewS
     assert_eq!((to, to.revision), (Checkpoint { revision: 1, ..step(from, 1) }, 1));
     assert_eq!(live(store, &view).await, to);
 
-    // Freed and discarded, without any further event.
+    // Freed and discarded, without another event.
     let (freed, removed) = ([stream(1), stream(7)], [Uuid::from_u128(2), Uuid::from_u128(7)]);
     let discarded = [Parked { attempts: 3, ..parked(2, ParkedState::Discarded) }];
     let documents = [Document { version: Version::new(4), ..article(1, 9) }];
@@ -163,7 +163,7 @@ pub(super) async fn each_generation_of_each_view_parks_for_itself(store: &dyn Vi
     let begun = Checkpoint { revision: old.revision + 1, ..old };
     assert_eq!((back, all_parked(store, &view, 1).await.len()), (begun, 1));
 
-    // What nobody needs any more goes, and only that.
+    // Only records that are no longer needed are dropped.
     for _ in 0..2 {
         let begun = store.begin_rebuild(&view).await.expect("begun");
         let change = Change { to: old.position, ..Change::default() };

@@ -1,4 +1,4 @@
-//! What readers see.
+//! Queries of readers.
 
 use super::*;
 use crate::view_store::ListPlace;
@@ -26,7 +26,7 @@ pub(super) async fn lists_are_newest_first_and_break_ties_by_id(store: &dyn View
 
 pub(super) async fn pages_neither_repeat_nor_skip_while_newer_articles_come(store: &dyn ViewStore) {
     let view = articles();
-    // Four articles to each second: pages of three always break within a tie.
+    // Four articles per second, so pages of three always break within a tie.
     let documents: Vec<_> = (0..40_u32).map(|n| article(u128::from(n), i64::from(n / 4))).collect();
     put(store, &view, &documents).await;
     let (mut seen, mut after) = (Vec::new(), None);
@@ -38,7 +38,7 @@ pub(super) async fn pages_neither_repeat_nor_skip_while_newer_articles_come(stor
         after = last.listed_at.map(|listed_at| ListPlace { listed_at, id: last.id });
         seen.extend(numbers(&listed));
     }
-    // The first page began with what was there by then.
+    // The first page started with the articles at that time.
     assert_eq!(seen[..2], [100, 200]);
     assert_eq!(seen[2..], (0..40).rev().collect::<Vec<_>>());
 }
@@ -145,7 +145,7 @@ pub(super) async fn what_was_taken_back_is_told_the_last_first(store: &dyn ViewS
     assert_eq!(numbers(&told(9).await), [3, 4, 1]);
     assert_eq!(told(1).await, [taken_back(3, 7)]);
     assert_eq!(told(0).await, []);
-    // Whoever has it published again under its old id has nothing to take back any more.
+    // An article published again under its old id is no longer retracted.
     put(store, &articles(), &[article(3, 8)]).await;
     assert_eq!(numbers(&told(9).await), [4, 1]);
 }

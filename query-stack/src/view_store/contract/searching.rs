@@ -1,4 +1,4 @@
-//! What a search finds, and in which order: the same in every store.
+//! Results and order of a search, the same in every store.
 
 use super::*;
 use crate::view_store::{ListPlace, Relevance, SearchPlace};
@@ -7,7 +7,7 @@ fn searched() -> View {
     view(Projection::Search, "news.sports")
 }
 
-/// Published in the second of its number.
+/// An article published at second `number`.
 fn news(number: u128, title: &str, summary: &str, content: &str) -> Document {
     let second = i64::try_from(number).expect("small");
     let body = json!({ "title": title, "summary": summary, "content": content });
@@ -144,7 +144,7 @@ pub(super) async fn pages_of_a_search_neither_repeat_nor_skip_while_articles_com
         };
         Document { listed_at: Some(Timestamp::from_millis(second * 1_000)), ..document }
     };
-    // Four articles to each second: pages of three break within ties and within relevances.
+    // Four articles per second, so pages of three break within ties and within relevances.
     let documents: Vec<_> =
         (0..42_u32).map(|n| of_relevance(n.into(), i64::from(n / 4), u128::from(n % 3))).collect();
     put(store, &view, &documents).await;
@@ -156,13 +156,13 @@ pub(super) async fn pages_of_a_search_neither_repeat_nor_skip_while_articles_com
         let place = |listed_at| (*relevance, ListPlace { listed_at, id: last.id });
         after = last.listed_at.map(place);
         seen.extend(page.iter().map(|(_, document)| document.id.as_u128()));
-        // The newest of each relevance: what comes before the place, nobody who goes on sees.
+        // The newest of each relevance: a reader past that place never sees it.
         let relevance = 3 - u128::from(relevance.get());
         put(store, &view, &[of_relevance(100 + number, 100, relevance), news(200, "", "", "")])
             .await;
     }
     let expected = (0..3).flat_map(|relevance| (0..42).rev().filter(move |n| n % 3 == relevance));
-    // One came as a content match while the pages were still at summaries: it is seen in its place.
+    // A content match that arrived while the pages were at summaries is seen in its place.
     let seen_before: Vec<_> = seen.iter().copied().filter(|number| *number < 100).collect();
     assert_eq!(seen_before, expected.collect::<Vec<_>>());
     assert_eq!(seen.len(), 42, "{seen:?}");
@@ -204,7 +204,7 @@ pub(super) async fn each_generation_of_each_view_is_searched_for_itself(store: &
     let back = apply(store, &view, Slot::Building, back, &[news(3, "Goal", "", "")]).await;
     store.switch(&view, back.expect("applied")).await.expect("switched");
     assert_eq!((found(store, "goal").await, found(store, "old").await), (vec![3, 1], vec![1]));
-    // The generation of the same number in the other category is still as it was.
+    // The generation with the same number in the other category is unchanged.
     let words = proto::words("politics");
     let elsewhere = search(store, &politics, 1, &words, &ListFilter::default(), None, 10).await;
     assert_eq!(elsewhere.expect("an answer").len(), 1);

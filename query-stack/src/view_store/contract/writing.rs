@@ -1,4 +1,4 @@
-//! Applying changes.
+//! Applies changes.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ pub(super) async fn a_body_comes_back_exactly(store: &dyn ViewStore) {
     assert!(listed[0].body["integers"].as_array().is_some_and(|all| all.iter().all(Value::is_i64)));
 }
 
-/// More operations, and more bytes, than fit into one command of MongoDB's.
+/// More operations, and more bytes, than one MongoDB command can contain.
 pub(super) async fn thousands_of_documents_are_applied_at_once(store: &dyn ViewStore) {
     let content = "x".repeat(8_000);
     let large = |number| Document { body: json!({ "content": content }), ..article(number, 1) };

@@ -1,6 +1,8 @@
-//! Transactions whose writer is gone. MongoDB ends one only a minute after it began
-//! (`transactionLifetimeLimitSeconds`), also when its client was killed, and until then nobody
-//! else could write the view. So whoever meets a conflict looks for the silent ones.
+//! Ends transactions of dead writers.
+//!
+//! MongoDB ends a transaction only a minute after its start (`transactionLifetimeLimitSeconds`),
+//! even if its client was killed; until then the view cannot be written. So a writer that meets a
+//! conflict looks for inactive transactions.
 
 use std::time::Duration;
 
@@ -10,13 +12,12 @@ use mongodb::bson::{Document as Bson, doc};
 use mongodb::error::Error;
 use mongodb::options::ReadConcern;
 
-/// Between two commands of a living writer lie microseconds.
+/// A transaction inactive for this long is abandoned; a living writer pauses for microseconds.
 const SILENT_US: i64 = 3_000_000;
-/// Lets a living writer finish before its competitor tries again.
+/// Lets a living writer finish before the next attempt.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Ends the silent transactions of clients with this name. A writer that is only slow finds its
-/// transaction gone, and nothing of it done.
+/// Ends inactive transactions of clients with this name; a slow writer's changes are rolled back.
 pub(super) async fn end(client: &Client, app_name: &str) {
     if let Err(error) = end_silent(client, app_name).await {
         tracing::debug!(error = %events::Chain(&error), "cannot look for silent writers");

@@ -15,7 +15,7 @@ pub(super) fn name(view: &View, generation: i64) -> String {
 /// `NamespaceExists`, <https://www.mongodb.com/docs/manual/reference/error-codes>.
 const EXISTS: i32 = 48;
 
-/// Without indexes. Does nothing when it is there.
+/// Creates the collection without indexes, if it does not exist.
 pub(super) async fn create(database: &Database, view: &View, generation: i64) -> Result<(), Error> {
     match database.create_collection(name(view, generation)).await {
         Err(error) if matches!(&*error.kind, ErrorKind::Command(no) if no.code == EXISTS) => Ok(()),
@@ -23,22 +23,21 @@ pub(super) async fn create(database: &Database, view: &View, generation: i64) ->
     }
 }
 
-/// What lists need to be fast. Costs next to nothing when it is there.
+/// Creates the indexes for lists; cheap if they exist.
 pub(super) async fn index(database: &Database, view: &View, generation: i64) -> Result<(), Error> {
     let collection = database.collection::<Bson>(&name(view, generation));
     collection.create_indexes(stored::indexes(view.projection)).await?;
     Ok(())
 }
 
-/// Drops what the view does not keep, also what somebody else should have dropped and died.
-/// What cannot be dropped now is dropped after the next change.
+/// Drops unneeded collections, also those of a process that died; retried after the next change.
 pub(super) async fn drop_others(database: &Database, view: &View, generations: Generations) {
     if let Err(error) = try_drop_others(database, view, generations).await {
         tracing::warn!(%view, error = %events::Chain(&error), "old documents stay");
     }
 }
 
-/// A generation above the last may be another rebuild's that is just being made.
+/// Spares generations above the last one: another rebuild may be creating them.
 async fn try_drop_others(
     database: &Database,
     view: &View,

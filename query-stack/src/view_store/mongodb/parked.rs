@@ -1,5 +1,6 @@
-//! The collection `parked`: which streams the generations leave out, and why. `_id` is
-//! `<view>/<generation>/<stream>`, so that its index is all that is needed.
+//! The collection `parked`: the parked streams of each generation.
+//!
+//! `_id` is `<view>/<generation>/<stream>`, so no other index is needed.
 
 use events::{BoxError, Position, StreamId, Timestamp, Version};
 use futures::TryStreamExt;
@@ -53,7 +54,7 @@ impl TryFrom<StoredParked> for Parked {
     }
 }
 
-/// As lists of operations for the command `update`.
+/// Operations for `update` commands.
 pub(super) fn replacements(
     view: &View,
     generation: i64,
@@ -115,7 +116,7 @@ impl MongoViewStore {
         self.find_parked_up_to(after(view, generation, stream), limit).await
     }
 
-    /// To MongoDB a limit of 0 means all.
+    /// A limit of 0 means all, as in MongoDB.
     async fn find_parked_up_to(
         &self,
         filter: Bson,
@@ -146,7 +147,7 @@ impl MongoViewStore {
     }
 }
 
-/// Of the generations that the view does not keep. One above the last may be just being made.
+/// Deletes the records of unneeded generations; one above the last may be in creation.
 pub(super) async fn drop_others(
     database: &Database,
     view: &View,

@@ -1,4 +1,4 @@
-//! Finding documents: lists walk an index in their order, and a search each list of a relevance.
+//! Queries documents: lists use an index in its order, a search the list of each relevance.
 
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use super::super::{Document, ListFilter, Unavailable, View};
 use super::stored::Stored;
 use super::{MongoViewStore, answered, collections, stored};
 
-/// How long the server may look for documents that have words which seldom meet. Its readers have
-/// gone by then, and it would not notice.
+/// Server-side limit of a search; the server does not notice that its client has timed out.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
@@ -45,9 +44,10 @@ impl MongoViewStore {
         self.find(view, generation, query, options, limit).await
     }
 
-    /// When the last document of a page is listed, if the page is full. The index of words has no ids
-    /// and so not quite the order of the list: without a bound everything that was found would have to
-    /// be sorted.
+    /// The `listed_at` of the last document of a full page.
+    ///
+    /// The index of words has no ids, so its order is not quite the list's. Without this bound the
+    /// server would sort all matches.
     async fn oldest(
         &self,
         view: &View,
@@ -68,7 +68,7 @@ impl MongoViewStore {
         Ok(last.map(|last| last.listed_at))
     }
 
-    /// At most `limit` documents, in one round trip while they fit.
+    /// At most `limit` documents; one round trip if they fit.
     pub(super) async fn find(
         &self,
         view: &View,
@@ -78,10 +78,10 @@ impl MongoViewStore {
         limit: usize,
     ) -> Result<Vec<Document>, Unavailable> {
         if limit == 0 {
-            return Ok(Vec::new()); // to MongoDB it would mean: all
+            return Ok(Vec::new()); // 0 means "all" to MongoDB
         }
         options.limit = i64::try_from(limit).ok();
-        // One more than there are, or the server keeps the cursor open for another round trip.
+        // One more than the limit, or the server keeps the cursor open for another round trip.
         options.batch_size = u32::try_from(limit).ok().and_then(|limit| limit.checked_add(1));
         options.projection.get_or_insert_with(|| doc! { "words": 0 });
         let collection: Collection<Stored<Value>> =

@@ -1,4 +1,4 @@
-//! The collections `readings` and `readers`: what was read, and what it adds up to.
+//! The collections `readings` and `readers`: raw readings and profiles.
 
 mod stored;
 
@@ -26,11 +26,10 @@ use crate::view_store::Unavailable;
 
 const READINGS: &str = "readings";
 const READERS: &str = "readers";
-/// How long the server may count what was read. Its readers have gone by then, and it would not
-/// notice.
+/// Server-side limit of a count; the server does not notice that its client has timed out.
 const COUNT_TIME: Duration = Duration::from_secs(2);
 
-/// The collections, and whether this process knows that they have what they need.
+/// The collections, and whether this process has created their indexes.
 #[derive(Clone)]
 pub(super) struct Readings {
     readings: Collection<StoredReading>,
@@ -49,7 +48,7 @@ impl Readings {
         }
     }
 
-    /// Costs next to nothing when it is there; and a transaction would not make collections well.
+    /// Creates collections and indexes, outside of transactions; cheap if they exist.
     async fn index(&self) -> Result<(), Error> {
         let by = |keys| IndexModel::builder().keys(keys).build();
         let index = async || {
@@ -74,7 +73,7 @@ impl Readings {
         Ok(users.iter().map(|user| (*user, reader(user))).collect())
     }
 
-    /// The profile that the raw readings make.
+    /// Folds a user's raw readings.
     async fn folded_in(
         &self,
         user: UserId,
@@ -109,7 +108,9 @@ impl MongoViewStore {
         Ok(commit(&mut session).await?)
     }
 
-    /// Those that are new. In a transaction a duplicate that is inserted would end it.
+    /// Inserts readings and returns the new ones.
+    ///
+    /// Upserts, because a duplicate key would abort the transaction.
     async fn insert<'a>(
         &self,
         readings: &[&'a Reading],
@@ -261,7 +262,7 @@ impl ReadingStore for MongoViewStore {
     }
 
     async fn next_user(&self, after: Option<UserId>) -> Result<Option<UserId>, Unavailable> {
-        // Behind every reading of that user, if there was one.
+        // After every reading of that user.
         let behind =
             after.map_or_else(Bson::new, |user| doc! { "_id": { "$gt": format!("{user}0") } });
         let readings = self.readings.readings.clone_with_type::<Bson>();

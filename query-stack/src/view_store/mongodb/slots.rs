@@ -1,6 +1,7 @@
-//! The collection `views`: one document per slot of a view, `<view>/live`, `<view>/building` and
-//! `<view>/previous`, with the checkpoint of the generation that is in it. A document of their own
-//! each, so that a rebuild and the projector, which write at the same time, do not conflict.
+//! The collection `views`: one document per slot of a view, with its checkpoint.
+//!
+//! The ids are `<view>/live`, `<view>/building` and `<view>/previous`. Separate documents, so that
+//! a rebuild and the projector do not conflict.
 
 use events::Position;
 use futures::TryStreamExt;
@@ -15,7 +16,7 @@ use super::super::{Checkpoint, Slot, View, ViewState};
 const LIVE: &str = "live";
 const PREVIOUS: &str = "previous";
 const BUILDING: &str = "building";
-/// Not a slot: the last generation that was begun, as it began.
+/// Not a slot: the highest generation number used.
 const BEGUN: &str = "begun";
 
 #[derive(Clone)]
@@ -26,7 +27,7 @@ struct StoredSlot {
     _id: String,
     generation: i64,
     position: Position,
-    /// Of a portal that parked nothing yet there is none.
+    /// Missing in documents from before streams were parked.
     #[serde(default)]
     revision: i64,
 }
@@ -36,7 +37,7 @@ impl Slots {
         Self(database.collection("views"))
     }
 
-    /// `None` for a view that was never seen.
+    /// `None` for an unknown view.
     pub(super) async fn find(&self, view: &View) -> Result<Option<Generations>, Error> {
         let slots: Vec<_> = self.0.find(all(view)).await?.try_collect().await?;
         Ok(generations(view, &slots))
@@ -52,7 +53,7 @@ impl Slots {
         Ok(generations(view, &slots))
     }
 
-    /// What a view begins with. One that is there already stays as it is.
+    /// Inserts the first generation, unless the view exists.
     pub(super) async fn insert(&self, view: &View) -> Result<(), Error> {
         let Checkpoint { generation, position, revision } = Generations::FIRST;
         let first = doc! {
@@ -63,7 +64,7 @@ impl Slots {
         Ok(())
     }
 
-    /// False when it is not at `from`.
+    /// Returns false if the checkpoint is not at `from`.
     pub(super) async fn move_checkpoint(
         &self,
         view: &View,
@@ -87,7 +88,7 @@ impl Slots {
         Ok(moved.matched_count == 1)
     }
 
-    /// Writes what differs: what does not is another writer's to change.
+    /// Writes only the slots that differ; other writers may change the others.
     pub(super) async fn change(
         &self,
         view: &View,
@@ -112,7 +113,7 @@ impl Slots {
     }
 }
 
-/// A slot that was written before anything could be parked has none.
+/// Matches 0 also in documents from before streams were parked.
 fn revision(Checkpoint { revision, .. }: Checkpoint) -> Bson {
     if revision == 0 {
         doc! { "$in": [0, null] }

@@ -1,4 +1,4 @@
-//! A document as MongoDB keeps it, what finds it fast, and how many go into one command.
+//! Documents as stored in MongoDB, their indexes, and the batches of a command.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::super::search::Searchable;
 use super::super::{Document, ListFilter, Projection, Relevance, Search, View};
 
-/// Operations of one command.
+/// Most operations per command.
 pub(super) const BATCH_OPERATIONS: usize = 1_000;
-/// Half of what MongoDB takes as one command, so that the operation that crosses it still fits.
+/// Half of MongoDB's limit for a command, so the operation that crosses it still fits.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub(super) struct Stored<Body> {
     version: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     listed_at: Option<DateTime>,
-    /// By which it is found; never read back.
+    /// Indexed for search; never read back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     words: Option<Vec<String>>,
     body: Body,
@@ -60,7 +60,7 @@ fn date(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.millis())
 }
 
-/// A word as it is kept of a relevance: one index serves all three, each as a list of its own.
+/// Marks a word with its relevance, so one index contains three separate lists.
 fn mark(relevance: Relevance, word: &str) -> String {
     match relevance {
         Relevance::Title => format!("title/{word}"),
@@ -69,7 +69,7 @@ fn mark(relevance: Relevance, word: &str) -> String {
     }
 }
 
-/// A word of the title is as well one of what is searched less precisely.
+/// The marked words of a document; a word of the title also counts for the lower relevances.
 pub(super) fn marked(Searchable { title, summary, content }: Searchable) -> Vec<String> {
     let summary = &title | &summary;
     let content = &summary | &content;
@@ -81,12 +81,12 @@ pub(super) fn marked(Searchable { title, summary, content }: Searchable) -> Vec<
     title.chain(summary).chain(marked(Relevance::Content, content)).collect()
 }
 
-/// The replacements of the documents, as lists of operations for the command `update`.
+/// Replacements of documents, as operation lists for `update` commands.
 pub(super) fn replacements(view: &View, documents: &[Document]) -> Result<Vec<RawArrayBuf>, Error> {
     batches(documents.iter().map(|document| replacement(view, document)))
 }
 
-/// As few lists as they fit into.
+/// Splits operations into as few commands as possible.
 pub(super) fn batches(
     operations_of: impl Iterator<Item = Result<RawDocumentBuf, Error>>,
 ) -> Result<Vec<RawArrayBuf>, Error> {
@@ -112,14 +112,14 @@ fn replacement(view: &View, document: &Document) -> Result<RawDocumentBuf, Error
     Ok(rawdoc! { "q": { "_id": stored._id }, "u": replacement, "upsert": true })
 }
 
-/// What `list` needs, in the order of the list. Documents that are in no list cost nothing here.
-/// Each filter costs every change and every rebuild of the view an index, so that there is one only
-/// where somebody asks.
+/// The indexes for the lists of a projection; they contain only listed documents.
+///
+/// Each filter has an index only where it is used, because it costs every change and every rebuild.
 pub(super) fn indexes(projection: Projection) -> impl Iterator<Item = IndexModel> {
     let filters: &[&str] = match projection {
         Projection::Articles => &["body.tags", "body.author_id", BYLINE],
         Projection::Desk => &["body.tags", "body.author_id", "body.status"],
-        // A search walks what has the words; its other filters are for what that finds.
+        // A search uses the index of words; other filters apply to its matches.
         Projection::Search | Projection::Users | Projection::Front => &[],
     };
     let list = doc! { "listed_at": -1, "_id": -1 };
@@ -138,15 +138,15 @@ pub(super) fn indexes(projection: Projection) -> impl Iterator<Item = IndexModel
     })
 }
 
-/// Of ids, those that begin with `<prefix>/`: `0` is the character after the slash.
+/// Matches ids that begin with `<prefix>/`; `0` is the character after the slash.
 pub(super) fn within(prefix: &str) -> Bson {
     doc! { "$gte": format!("{prefix}/"), "$lt": format!("{prefix}0") }
 }
 
-/// In clear only of who has no account; sealed ones are neither found nor indexed.
+/// Plain only for authors without an account; encrypted bylines are neither found nor indexed.
 const BYLINE: &str = "body.byline";
 
-/// What was taken back, the last first.
+/// Sorts retracted articles, latest retraction first.
 pub(super) fn retracted_index() -> Bson {
     doc! { "body.retraction.at": -1, "_id": -1 }
 }
@@ -155,7 +155,7 @@ pub(super) fn retracted() -> Bson {
     doc! { "body.retraction.at": { "$exists": true } }
 }
 
-/// Each word with the times of its documents. Their ids would be most of it, and break only ties.
+/// Each word with the times of its documents; ids would dominate its size and only break ties.
 pub(super) fn search_index() -> Bson {
     doc! { "words": 1, "listed_at": -1 }
 }
@@ -190,7 +190,7 @@ pub(super) fn listed(filter: &ListFilter) -> Bson {
     at.extend(filter.from.map(|from| ("$gte".to_owned(), date(from).into())));
     at.extend(filter.to.map(|to| ("$lt".to_owned(), date(to).into())));
     if let Some(after) = filter.after {
-        // The first condition bounds the walk through the index; the second breaks the tie.
+        // The first condition bounds the index scan; the second breaks the tie.
         let last = date(after.listed_at);
         at.insert("$lte", last);
         let (earlier, tied) = (doc! { "$lt": last }, doc! { "$lt": after.id.to_string() });

@@ -1,5 +1,4 @@
-//! Collections that an older program made get the indexes that this one asks by. What would be found
-//! by them is found without until then.
+//! Adds missing indexes to collections of older programs; until then queries run without them.
 
 use super::super::{Unavailable, View};
 use super::{MongoViewStore, collections};

@@ -1,4 +1,4 @@
-//! The transactions: those that move a checkpoint, and those that change the generations.
+//! Transactions that move a checkpoint or change the generations.
 
 use events::StreamId;
 use mongodb::bson::{Document as Bson, RawArrayBuf, rawdoc};
@@ -15,13 +15,15 @@ use super::super::{Checkpoint, Document, Slot, Unavailable, View};
 use super::stored::Stored;
 use super::{APP_NAME, MongoViewStore, abandoned, collections, parked, stored};
 
-/// How often to ask what became of a commit whose answer was lost.
+/// Attempts to learn the outcome of a commit whose answer was lost.
 const COMMIT_ATTEMPTS: usize = 3;
-/// A change of generations does not give way after a conflict, because a busy projector, which
-/// does, would always be faster; after so many it suspects a dead writer.
+/// Attempts of a change of generations before it suspects a dead writer.
+///
+/// It does not pause after a conflict, because a busy projector, which does, would always be
+/// faster.
 pub(super) const CHANGE_ATTEMPTS: usize = 10;
 
-/// What `apply` is asked for, as MongoDB takes it.
+/// The arguments of `apply`, converted for MongoDB.
 pub(super) struct Step<'a> {
     pub(super) view: &'a View,
     pub(super) slot: Slot,
@@ -35,12 +37,12 @@ pub(super) struct Step<'a> {
 
 /// Why a transaction was not committed.
 pub(super) enum Aborted {
-    /// By the server, because of another one: try again.
+    /// Aborted by the server because of another transaction: try again.
     Conflict,
     Failed(Unavailable),
 }
 
-/// A conflict is an answer of the server; a broken connection carries the same label without one.
+/// Only a server's answer is a conflict; a broken connection has the same label.
 impl From<Error> for Aborted {
     fn from(error: Error) -> Self {
         let answered = matches!(*error.kind, ErrorKind::Command(_));
@@ -53,7 +55,7 @@ impl From<Error> for Aborted {
 }
 
 impl MongoViewStore {
-    /// False when the checkpoint is elsewhere.
+    /// Returns false if the checkpoint is not at `from`.
     pub(super) async fn apply_step(&self, step: &Step<'_>) -> Result<bool, Unavailable> {
         self.until_no_conflict(1, || self.try_apply_step(step)).await
     }
@@ -83,7 +85,7 @@ impl MongoViewStore {
         Ok(true)
     }
 
-    /// One command for many documents. The driver's own `bulk_write` needs MongoDB 8.
+    /// Updates many documents in one command; the driver's `bulk_write` needs MongoDB 8.
     pub(super) async fn update(
         &self,
         session: &mut ClientSession,
@@ -102,12 +104,11 @@ impl MongoViewStore {
         }
     }
 
-    /// False when the generation takes no load any more.
+    /// Returns false if the generation is not being loaded any more.
     ///
-    /// That is looked up before, and not in a transaction. Between the look and the write another
-    /// rebuild may begin: then the documents are in a collection that no reader will ever see, and
-    /// that goes with the next change of generations. The generation cannot go live in between,
-    /// because its own rebuild moves its checkpoint, and waits for every load before.
+    /// The check is not in a transaction with the insert. If another rebuild begins in between, no
+    /// reader ever sees the documents, and the next change of generations drops them. The
+    /// generation cannot go live in between, because its own rebuild waits for every load first.
     pub(super) async fn load_documents(
         &self,
         view: &View,
@@ -121,7 +122,7 @@ impl MongoViewStore {
             return Ok(false);
         }
         if documents.is_empty() {
-            return Ok(true); // the driver would refuse to insert nothing
+            return Ok(true); // the driver rejects an empty insert
         }
         let collection: Collection<Stored<&Value>> =
             self.database.collection(&collections::name(view, building.generation));
@@ -130,7 +131,7 @@ impl MongoViewStore {
         Ok(true)
     }
 
-    /// Gives a rebuilt generation its indexes, which takes as long as there are documents.
+    /// Creates the indexes of a rebuilt generation; the duration depends on its size.
     pub(super) async fn index_rebuilt(
         &self,
         view: &View,
@@ -172,7 +173,7 @@ impl MongoViewStore {
         Ok(answer)
     }
 
-    /// Whoever finds a view finds its collection with its indexes, so these are made first.
+    /// Loads or creates a view; the indexes come first, so a known view always has them.
     pub(super) async fn find_or_create(&self, view: &View) -> Result<Generations, Error> {
         loop {
             if let Some(known) = self.slots.find(view).await? {
@@ -203,7 +204,7 @@ impl MongoViewStore {
         }
     }
 
-    /// Begins a transaction. It is aborted when the session is dropped without a commit.
+    /// Begins a transaction, which is aborted if the session is dropped without a commit.
     pub(super) async fn begin(&self) -> Result<ClientSession, Error> {
         let mut session = self.client.start_session().await?;
         session.start_transaction().await?;

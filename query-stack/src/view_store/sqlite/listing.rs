@@ -1,4 +1,4 @@
-//! Lists, and what a search finds.
+//! Lists and searches.
 
 use events::Timestamp;
 use uuid::Uuid;
@@ -26,18 +26,18 @@ macro_rules! list {
     };
 }
 
-/// Walks the list.
+/// Scans the list.
 const LIST: &str = list!("documents", "?12 IS NULL");
-/// Walks the part of the list that has one status: a text of its own, or no index could be used.
+/// Scans the list of one status; separate SQL, or no index could be used.
 const LIST_OF_STATUS: &str =
     list!("documents", "?12 IS NULL AND json_extract(body, '$.status') = ?10");
-/// Looks at all that have the words, and keeps no more than a page of them.
+/// Visits all matches of the words and retains one page.
 const FOUND: &str = list!(
     "words CROSS JOIN searchable ON number = words.rowid
      CROSS JOIN documents USING (view, generation, id)",
     "words MATCH ?12"
 );
-/// Walks those that were taken back.
+/// Scans the retracted articles.
 const RETRACTED: &str = "SELECT id, version, listed_at, body FROM documents
      WHERE view = ?1 AND generation = ?2 AND json_extract(body, '$.retraction.at') IS NOT NULL
      ORDER BY json_extract(body, '$.retraction.at') DESC, id DESC LIMIT ?3";

@@ -1,4 +1,4 @@
-//! Documents in bulk, beside a portal that goes on to write the same file.
+//! Loads documents in bulk while other processes write the same file.
 
 use tokio::time::{Instant, sleep};
 
@@ -6,9 +6,10 @@ use super::super::{ApplyError, Checkpoint, Document, View};
 use super::{SqliteViewStore, searching, views};
 
 impl SqliteViewStore {
-    /// SQLite gives the write lock to whoever happens to ask when it is free, not to who has waited
-    /// longest. So it is left free for half as long as it was held, or the projectors of another
-    /// process might never have it.
+    /// Loads documents, then leaves the write lock free for half of the time it was held.
+    ///
+    /// SQLite gives the lock to whichever connection asks first; the projectors of another process
+    /// might otherwise never get it.
     pub(super) async fn load_documents(
         &self,
         view: &View,

@@ -1,4 +1,4 @@
-//! The table `parked`: which streams a generation leaves out, and why.
+//! The table `parked`: the parked streams of each generation.
 
 use events::{StreamId, Timestamp, Version};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};

@@ -1,4 +1,4 @@
-//! The tables `readings`, `readers` and `reader_labels`: what was read, and what it adds up to.
+//! The tables `readings`, `readers` and `reader_labels`: raw readings and profiles.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ impl ReadingStore for SqliteViewStore {
         to: Timestamp,
         limit: usize,
     ) -> Result<Vec<MostRead>, Unavailable> {
-        // With a lone max() the other columns are those of its row.
+        // With a lone max() the other columns come from its row.
         let rows: Vec<(Hyphenated, String, i64, i64)> = sqlx::query_as(
             "SELECT article_id, category, count(DISTINCT user_id) AS readers, max(at) FROM readings
              WHERE at > ? AND at <= ? GROUP BY article_id
@@ -170,7 +170,7 @@ impl ReadingStore for SqliteViewStore {
     }
 }
 
-/// What comes before every id, or the id.
+/// The id, or a text before every id.
 fn text(after: Option<UserId>) -> String {
     after.map(|user| user.to_string()).unwrap_or_default()
 }
@@ -187,7 +187,7 @@ async fn find(
     Ok(found.map(|Json(reader)| reader).unwrap_or_default())
 }
 
-/// Whether it is new.
+/// Inserts a reading; returns whether it is new.
 async fn insert(connection: &mut SqliteConnection, reading: &Reading) -> Result<bool, sqlx::Error> {
     let inserted = sqlx::query("INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?, ?, ?)")
         .bind(reading.user_id.0.hyphenated())
@@ -201,7 +201,7 @@ async fn insert(connection: &mut SqliteConnection, reading: &Reading) -> Result<
     Ok(inserted.rows_affected() == 1)
 }
 
-/// The profile that the raw readings make.
+/// Folds a user's raw readings.
 async fn folded(connection: &mut SqliteConnection, user: UserId) -> Result<Profile, sqlx::Error> {
     type Row = (Hyphenated, String, Json<Vec<String>>, i64);
     let rows: Vec<Row> =

@@ -1,4 +1,4 @@
-//! The tables `searchable` and `words`: by which words the articles are found, with FTS5.
+//! The tables `searchable` and `words`: the FTS5 index of the articles.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::types::Json;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::search::Searchable;
 use super::super::{Document, Relevance, Search, View};
 
-/// What FTS5 is to look for. Words are letters and digits, and quoted they are nothing but words.
+/// The FTS5 expression of a search; words are quoted letters and digits, so none is an operator.
 pub(super) fn expression(Search { words, relevance }: &Search) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
     let all = quoted.join(" AND ");
@@ -22,7 +22,7 @@ pub(super) fn expression(Search { words, relevance }: &Search) -> String {
     }
 }
 
-/// Keeps the words of a document in the place of those that it had.
+/// Replaces the words of a document.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     view: &View,

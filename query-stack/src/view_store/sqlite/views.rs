@@ -1,4 +1,4 @@
-//! The table `views`: which generations a view has, and how far each has come.
+//! The table `views`: the generations of each view and their checkpoints.
 
 use events::{Position, Timestamp};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -32,7 +32,7 @@ pub(super) async fn find(
     Ok(row.map(Row::into))
 }
 
-/// A view that was never seen gets an empty live generation 1.
+/// The generations of a view; a new one gets an empty live generation 1.
 pub(super) async fn find_or_insert(
     connection: &mut SqliteConnection,
     name: &str,
@@ -97,7 +97,7 @@ pub(super) async fn move_checkpoint(
     if moved.rows_affected() == 1 { Ok(()) } else { Err(ApplyError::Moved) }
 }
 
-/// Writes the generations of a view and drops the documents of those that it keeps no more.
+/// Writes the generations of a view and deletes the documents of unneeded ones.
 pub(super) async fn change(
     connection: &mut SqliteConnection,
     name: &str,

@@ -1,5 +1,7 @@
-//! Readings and readers as MongoDB keeps them. The `_id` of a reading is `<user>/<article>/<hour>`:
-//! what makes two readings the same, and its index finds those of a user.
+//! Readings and readers as stored in MongoDB.
+//!
+//! The `_id` of a reading is `<user>/<article>/<hour>`, its identity; the index also finds the
+//! readings of a user.
 
 use events::readings::Reading;
 use events::{ArticleId, Category, Timestamp, UserId};
@@ -27,7 +29,7 @@ pub(super) struct StoredReader {
     pub(super) reader: Reader,
 }
 
-/// What is left of the readings of an article.
+/// The aggregated readings of an article.
 #[derive(Deserialize)]
 pub(super) struct Counted {
     pub(super) _id: String,

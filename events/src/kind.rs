@@ -84,29 +84,29 @@ macro_rules! event_kinds {
 
 // The number is the newest schema version.
 event_kinds! {
-    // Kind                      Name on the wire                #  Visibility Audience          Secrets
-    ArticleDrafted:              "news.article_drafted",         2, Unchanged, Internal,         Kept;
-    ArticleRevised:              "news.article_revised",         2, Unchanged, Internal,         Kept;
-    ArticleScheduled:            "news.article_scheduled",       1, Unchanged, Internal,         Kept;
-    ArticleUnscheduled:          "news.article_unscheduled",     1, Unchanged, Internal,         Kept;
-    ArticleEmbargoed:            "news.article_embargoed",       1, Unchanged, Internal,         Kept;
-    ArticlePublished:            "news.article_published",       4, Shown,     Article,          Kept;
-    ArticleCorrected:            "news.article_corrected",       2, Unchanged, Article,          Kept;
-    ArticleRetracted:            "news.article_retracted",       1, Retracted, Article,          Kept;
-    ArticleArchived:             "news.article_archived",        1, Hidden,    Internal,         Kept;
-    ArticleMovedOut:             "news.article_moved_out",       1, Hidden,    Internal,         Kept;
-    ArticleMovedIn:              "news.article_moved_in",        1, Shown,     PublishedArticle, Kept;
-    UserRegistered:              "user.registered",              2, Shown,     Internal,         NewPassword;
-    UserRenamed:                 "user.renamed",                 2, Unchanged, Internal,         Kept;
-    UserEmailChanged:            "user.email_changed",           1, Unchanged, Internal,         Kept;
-    UserPasswordChanged:         "user.password_changed",        1, Unchanged, Internal,         NewPassword;
-    UserRolesChanged:            "user.roles_changed",           1, Unchanged, Internal,         Kept;
+    // Kind                      Name on the wire                 #  Visibility Audience          Secrets
+    ArticleDrafted:              "news.article_drafted",          2, Unchanged, Internal,         Kept;
+    ArticleRevised:              "news.article_revised",          2, Unchanged, Internal,         Kept;
+    ArticleScheduled:            "news.article_scheduled",        1, Unchanged, Internal,         Kept;
+    ArticleUnscheduled:          "news.article_unscheduled",      1, Unchanged, Internal,         Kept;
+    ArticleEmbargoed:            "news.article_embargoed",        1, Unchanged, Internal,         Kept;
+    ArticlePublished:            "news.article_published",        4, Shown,     Article,          Kept;
+    ArticleCorrected:            "news.article_corrected",        2, Unchanged, Article,          Kept;
+    ArticleRetracted:            "news.article_retracted",        1, Retracted, Article,          Kept;
+    ArticleArchived:             "news.article_archived",         1, Hidden,    Internal,         Kept;
+    ArticleMovedOut:             "news.article_moved_out",        1, Hidden,    Internal,         Kept;
+    ArticleMovedIn:              "news.article_moved_in",         1, Shown,     PublishedArticle, Kept;
+    UserRegistered:              "user.registered",               2, Shown,     Internal,         NewPassword;
+    UserRenamed:                 "user.renamed",                  2, Unchanged, Internal,         Kept;
+    UserEmailChanged:            "user.email_changed",            1, Unchanged, Internal,         Kept;
+    UserPasswordChanged:         "user.password_changed",         1, Unchanged, Internal,         NewPassword;
+    UserRolesChanged:            "user.roles_changed",            1, Unchanged, Internal,         Kept;
     UserRecommendationsSwitched: "user.recommendations_switched", 1, Unchanged, Internal,         Kept;
-    UserReadingProfileCleared:   "user.reading_profile_cleared", 1, Unchanged, Internal,         Kept;
-    UserErased:                  "user.erased",                  1, Retracted, Internal,         Destroyed;
-    FrontPinned:                 "front.pinned",                 1, Shown,     FrontPage,        Kept;
-    FrontBreakingSet:            "front.breaking_set",           1, Shown,     FrontPage,        Kept;
-    FrontBreakingCleared:        "front.breaking_cleared",       1, Hidden,    FrontPage,        Kept;
+    UserReadingProfileCleared:   "user.reading_profile_cleared",  1, Unchanged, Internal,         Kept;
+    UserErased:                  "user.erased",                   1, Retracted, Internal,         Destroyed;
+    FrontPinned:                 "front.pinned",                  1, Shown,     FrontPage,        Kept;
+    FrontBreakingSet:            "front.breaking_set",            1, Shown,     FrontPage,        Kept;
+    FrontBreakingCleared:        "front.breaking_cleared",        1, Hidden,    FrontPage,        Kept;
 }
 
 impl EventKind {

@@ -14,7 +14,7 @@ use crate::front::FrontEvent;
 use crate::news::NewsEvent;
 use crate::upcast;
 use crate::user::UserEvent;
-use crate::{InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version};
+use crate::{EventKind, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version};
 
 /// Who caused an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,28 +178,34 @@ impl From<FrontEvent> for DomainEvent {
 }
 
 impl DomainEvent {
+    /// Which kind of event this is.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::News(event) => event.kind(),
+            Self::User(event) => event.kind(),
+            Self::Front(event) => event.kind(),
+        }
+    }
+
     /// Ready to be appended, in the newest schema version.
     ///
     /// # Errors
     /// Only if serde cannot write the event, which no value of these types causes.
     pub fn encode(&self) -> Result<NewEvent, serde_json::Error> {
-        let (partition, event_type, json) = match self {
+        let (partition, json) = match self {
             Self::News(event) => {
-                let partition = Partition::News(event.category().clone());
-                (partition, event.event_type(), serde_json::to_string(event)?)
+                (Partition::News(event.category().clone()), serde_json::to_string(event)?)
             }
-            Self::User(event) => {
-                (Partition::Users, event.event_type(), serde_json::to_string(event)?)
-            }
-            Self::Front(event) => {
-                (Partition::Front, event.event_type(), serde_json::to_string(event)?)
-            }
+            Self::User(event) => (Partition::Users, serde_json::to_string(event)?),
+            Self::Front(event) => (Partition::Front, serde_json::to_string(event)?),
         };
+        let kind = self.kind();
         Ok(NewEvent {
             event_id: Uuid::now_v7(),
             partition,
-            event_type,
-            schema_version: upcast::newest_schema(event_type),
+            event_type: kind.name(),
+            schema_version: kind.newest_schema(),
             data: RawValue::from_string(json)?,
         })
     }
@@ -217,6 +223,12 @@ pub struct Stamp {
 }
 
 impl RecordedEvent {
+    /// Which kind of event this is; `None`: only a newer program knows its type.
+    #[must_use]
+    pub fn kind(&self) -> Option<EventKind> {
+        EventKind::named(&self.event_type)
+    }
+
     /// The event, lifted to the newest schema version of its type.
     ///
     /// # Errors

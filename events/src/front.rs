@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{ArticleId, Category, StreamId};
+use crate::{ArticleId, Category, EventKind, StreamId};
 
 /// A place of the front page with a stream of its own, so that each stays short. A UUID of version
 /// 5: whoever knows the category knows the stream.
@@ -76,14 +76,20 @@ pub enum FrontEvent {
 }
 
 impl FrontEvent {
+    /// Which kind of event this is.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Pinned(_) => EventKind::FrontPinned,
+            Self::BreakingSet(_) => EventKind::FrontBreakingSet,
+            Self::BreakingCleared(_) => EventKind::FrontBreakingCleared,
+        }
+    }
+
     /// The name on the wire.
     #[must_use]
     pub const fn event_type(&self) -> &'static str {
-        match self {
-            Self::Pinned(_) => "front.pinned",
-            Self::BreakingSet(_) => "front.breaking_set",
-            Self::BreakingCleared(_) => "front.breaking_cleared",
-        }
+        self.kind().name()
     }
 }
 

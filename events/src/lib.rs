@@ -9,6 +9,7 @@ pub mod bus;
 mod envelope;
 pub mod front;
 mod ids;
+mod kind;
 pub mod news;
 pub mod personal;
 mod reader;
@@ -25,6 +26,7 @@ pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, Recorded
 pub use ids::{
     ArticleId, Category, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version,
 };
+pub use kind::{Audience, EventKind, Secrets, Visibility};
 pub use reader::{BoxError, Chain, Dependency, EventReader, LogError, StreamPages, StreamSender};
 pub use role::Role;
 pub use server_url::ServerUrl;

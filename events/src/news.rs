@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::personal::{Keys, PersonalText};
-use crate::{Category, Timestamp, UserId};
+use crate::{Category, EventKind, Timestamp, UserId};
 
 pub use self::article::{Article, ArticleStatus, Correction, OutOfOrder, Retraction, Viewer};
 
@@ -206,22 +206,28 @@ pub enum NewsEvent {
 }
 
 impl NewsEvent {
+    /// Which kind of event this is.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Drafted(_) => EventKind::ArticleDrafted,
+            Self::Revised(_) => EventKind::ArticleRevised,
+            Self::Scheduled(_) => EventKind::ArticleScheduled,
+            Self::Unscheduled(_) => EventKind::ArticleUnscheduled,
+            Self::Embargoed(_) => EventKind::ArticleEmbargoed,
+            Self::Published(_) => EventKind::ArticlePublished,
+            Self::Corrected(_) => EventKind::ArticleCorrected,
+            Self::Retracted(_) => EventKind::ArticleRetracted,
+            Self::Archived(_) => EventKind::ArticleArchived,
+            Self::MovedOut(_) => EventKind::ArticleMovedOut,
+            Self::MovedIn(_) => EventKind::ArticleMovedIn,
+        }
+    }
+
     /// The name on the wire.
     #[must_use]
     pub const fn event_type(&self) -> &'static str {
-        match self {
-            Self::Drafted(_) => "news.article_drafted",
-            Self::Revised(_) => "news.article_revised",
-            Self::Scheduled(_) => "news.article_scheduled",
-            Self::Unscheduled(_) => "news.article_unscheduled",
-            Self::Embargoed(_) => "news.article_embargoed",
-            Self::Published(_) => "news.article_published",
-            Self::Corrected(_) => "news.article_corrected",
-            Self::Retracted(_) => "news.article_retracted",
-            Self::Archived(_) => "news.article_archived",
-            Self::MovedOut(_) => "news.article_moved_out",
-            Self::MovedIn(_) => "news.article_moved_in",
-        }
+        self.kind().name()
     }
 
     /// Where it belongs.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::news::OutOfOrder;
 use crate::personal::PersonalText;
-use crate::{Role, Stamp, Timestamp, UserId, Version};
+use crate::{EventKind, Role, Stamp, Timestamp, UserId, Version};
 
 /// Somebody opened an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,19 +83,25 @@ pub enum UserEvent {
 }
 
 impl UserEvent {
+    /// Which kind of event this is.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Registered(_) => EventKind::UserRegistered,
+            Self::Renamed(_) => EventKind::UserRenamed,
+            Self::EmailChanged(_) => EventKind::UserEmailChanged,
+            Self::PasswordChanged(_) => EventKind::UserPasswordChanged,
+            Self::RolesChanged(_) => EventKind::UserRolesChanged,
+            Self::RecommendationsSwitched(_) => EventKind::UserRecommendationsSwitched,
+            Self::ReadingProfileCleared(_) => EventKind::UserReadingProfileCleared,
+            Self::Erased(_) => EventKind::UserErased,
+        }
+    }
+
     /// The name on the wire.
     #[must_use]
     pub const fn event_type(&self) -> &'static str {
-        match self {
-            Self::Registered(_) => "user.registered",
-            Self::Renamed(_) => "user.renamed",
-            Self::EmailChanged(_) => "user.email_changed",
-            Self::PasswordChanged(_) => "user.password_changed",
-            Self::RolesChanged(_) => "user.roles_changed",
-            Self::RecommendationsSwitched(_) => "user.recommendations_switched",
-            Self::ReadingProfileCleared(_) => "user.reading_profile_cleared",
-            Self::Erased(_) => "user.erased",
-        }
+        self.kind().name()
     }
 }
 

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use events::news::NewsEvent;
 use events::{
-    BoxError, Chain, DecodeError, DomainEvent, Position, RecordedEvent, Stamp, StreamId, Timestamp,
-    Version,
+    BoxError, Chain, DecodeError, DomainEvent, EventKind, Position, RecordedEvent, Stamp, StreamId,
+    Timestamp, Version,
 };
 use uuid::Uuid;
 
@@ -192,26 +192,15 @@ impl Fold {
     }
 
     /// Of a stream that is left out readers go on to see what was known last, until an event takes
-    /// it back. Its type is enough for that: it may be the very event that cannot be read.
+    /// it back. Its kind is enough for that: it may be the very event that cannot be read.
     fn pass_over(&mut self, event: &RecordedEvent) {
         if let Ok(id) = event.stream_id.aggregate_id()
-            && takes_back(&event.event_type)
+            && event.kind().is_some_and(EventKind::withdraws)
         {
             self.changed.remove(&id);
             self.removed.insert(id);
         }
     }
-}
-
-fn takes_back(event_type: &str) -> bool {
-    matches!(
-        event_type,
-        "news.article_retracted"
-            | "news.article_archived"
-            | "news.article_moved_out"
-            | "user.erased"
-            | "front.breaking_cleared"
-    )
 }
 
 fn project(
@@ -231,7 +220,22 @@ fn project(
 /// An article that comes back to a category brings all of itself: what happened to it elsewhere
 /// is not in this partition, so that its version here may leap.
 fn stands_alone(event: &DomainEvent) -> bool {
-    matches!(event, DomainEvent::News(NewsEvent::MovedIn(_)))
+    match event {
+        DomainEvent::News(event) => match event {
+            NewsEvent::MovedIn(_) => true,
+            NewsEvent::Drafted(_)
+            | NewsEvent::Revised(_)
+            | NewsEvent::Scheduled(_)
+            | NewsEvent::Unscheduled(_)
+            | NewsEvent::Embargoed(_)
+            | NewsEvent::Published(_)
+            | NewsEvent::Corrected(_)
+            | NewsEvent::Retracted(_)
+            | NewsEvent::Archived(_)
+            | NewsEvent::MovedOut(_) => false,
+        },
+        DomainEvent::User(_) | DomainEvent::Front(_) => false,
+    }
 }
 
 /// A bug that one event meets must not take the others down. Nothing is left half done: a

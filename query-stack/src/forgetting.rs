@@ -79,16 +79,17 @@ impl Forgetting {
 /// these: no version of them but the first was ever written.
 fn forgotten(event: &RecordedEvent) -> Option<(UserId, Timestamp)> {
     let user = UserId(event.stream_id.aggregate_id().ok()?);
-    let up_to = match event.decode().ok()? {
-        DomainEvent::User(UserEvent::ReadingProfileCleared(_)) => event.recorded_at,
+    let DomainEvent::User(of_user) = event.decode().ok()? else { return None };
+    let up_to = match of_user {
+        UserEvent::ReadingProfileCleared(_) => event.recorded_at,
         // Again from here on, but nothing of what was read meanwhile.
-        DomainEvent::User(UserEvent::RecommendationsSwitched(switched)) if switched.enabled => {
-            event.recorded_at
-        }
-        DomainEvent::User(UserEvent::RecommendationsSwitched(_) | UserEvent::Erased(_)) => {
-            Timestamp::END
-        }
-        _ => return None,
+        UserEvent::RecommendationsSwitched(switched) if switched.enabled => event.recorded_at,
+        UserEvent::RecommendationsSwitched(_) | UserEvent::Erased(_) => Timestamp::END,
+        UserEvent::Registered(_)
+        | UserEvent::Renamed(_)
+        | UserEvent::EmailChanged(_)
+        | UserEvent::PasswordChanged(_)
+        | UserEvent::RolesChanged(_) => return None,
     };
     Some((user, up_to))
 }

@@ -199,7 +199,15 @@ fn note(event: &NewsEvent) -> Option<&str> {
     match event {
         NewsEvent::Corrected(event) => Some(&event.note),
         NewsEvent::Retracted(event) => Some(&event.reason),
-        _ => None,
+        NewsEvent::Drafted(_)
+        | NewsEvent::Revised(_)
+        | NewsEvent::Scheduled(_)
+        | NewsEvent::Unscheduled(_)
+        | NewsEvent::Embargoed(_)
+        | NewsEvent::Published(_)
+        | NewsEvent::Archived(_)
+        | NewsEvent::MovedOut(_)
+        | NewsEvent::MovedIn(_) => None,
     }
 }
 
@@ -210,7 +218,12 @@ fn text(event: &NewsEvent) -> Option<&ArticleText> {
         NewsEvent::Published(event) => Some(&event.text),
         NewsEvent::Corrected(event) => Some(&event.text),
         NewsEvent::MovedIn(event) => Some(&event.text),
-        _ => None,
+        NewsEvent::Scheduled(_)
+        | NewsEvent::Unscheduled(_)
+        | NewsEvent::Embargoed(_)
+        | NewsEvent::Retracted(_)
+        | NewsEvent::Archived(_)
+        | NewsEvent::MovedOut(_) => None,
     }
 }
 
@@ -221,7 +234,12 @@ fn text_mut(event: &mut NewsEvent) -> Option<&mut ArticleText> {
         NewsEvent::Published(event) => Some(&mut event.text),
         NewsEvent::Corrected(event) => Some(&mut event.text),
         NewsEvent::MovedIn(event) => Some(&mut event.text),
-        _ => None,
+        NewsEvent::Scheduled(_)
+        | NewsEvent::Unscheduled(_)
+        | NewsEvent::Embargoed(_)
+        | NewsEvent::Retracted(_)
+        | NewsEvent::Archived(_)
+        | NewsEvent::MovedOut(_) => None,
     }
 }
 

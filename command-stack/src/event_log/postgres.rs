@@ -349,7 +349,7 @@ async fn obligations(
     // read the whole log once.
     let plan = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
     sqlx::raw_sql(plan).execute(&mut *transaction).await?;
-    let query = sqlx::query_as(stored::OBLIGATIONS).bind(after.get());
+    let query = sqlx::query_as(stored::OBLIGATIONS.as_str()).bind(after.get());
     let rows = query.fetch_all(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(rows)

@@ -337,7 +337,7 @@ impl EventLog for SqliteEventLog {
     }
 
     async fn obligations(&self, after: Position) -> Result<Vec<Obligation>, LogError> {
-        let query = sqlx::query_as(stored::OBLIGATIONS).bind(after.get());
+        let query = sqlx::query_as(stored::OBLIGATIONS.as_str()).bind(after.get());
         Ok(stored::obligations(query.fetch_all(&self.pool).await.map_err(log_error)?))
     }
 

@@ -1,8 +1,10 @@
 //! What both databases have in common: a row of `events`, and which of their errors mean what.
 
+use std::sync::LazyLock;
+
 use events::{
-    ArticleId, BoxError, LogError, Metadata, Position, RecordedEvent, StreamId, Timestamp, UserId,
-    Version,
+    ArticleId, BoxError, EventKind, LogError, Metadata, Position, RecordedEvent, StreamId,
+    Timestamp, UserId, Version,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -52,29 +54,79 @@ pub(super) struct StoredObligation {
 }
 
 /// Each part begins at events of one type, which have a partial index, and asks whether a later
-/// event of the stream has done with it.
-pub(super) const OBLIGATIONS: &str = "\
+/// event of the stream has done with it. The text contains the names, because a prepared statement
+/// with bound names cannot use a partial index.
+pub(super) static OBLIGATIONS: LazyLock<String> = LazyLock::new(|| {
+    let scheduled = EventKind::ArticleScheduled.name();
+    let drafted = EventKind::ArticleDrafted.name();
+    let erased = EventKind::UserErased.name();
+    let settle_publication = quoted(|settled| settled.publication);
+    let settle_draft = quoted(|settled| settled.draft);
+    format!(
+        "\
     SELECT 'publish' AS duty, asked.position, asked.stream_id, \
            asked.data ->> 'publish_at' AS planned \
     FROM events AS asked \
-    WHERE asked.event_type = 'news.article_scheduled' AND asked.position > $1 \
+    WHERE asked.event_type = '{scheduled}' AND asked.position > $1 \
       AND NOT EXISTS (SELECT 1 FROM events AS done \
         WHERE done.stream_id = asked.stream_id AND done.version > asked.version \
-          AND done.event_type IN ('news.article_scheduled', 'news.article_unscheduled', \
-                                  'news.article_published')) \
+          AND done.event_type IN ({settle_publication})) \
     UNION ALL \
     SELECT 'forget', asked.position, asked.stream_id, NULL FROM events AS asked \
-    WHERE asked.event_type = 'user.erased' AND asked.position > $1 \
+    WHERE asked.event_type = '{erased}' AND asked.position > $1 \
       AND (EXISTS (SELECT 1 FROM user_keys WHERE user_id = substr(asked.stream_id, 6)) \
         OR EXISTS (SELECT 1 FROM email_claims WHERE user_id = substr(asked.stream_id, 6))) \
     UNION ALL \
     SELECT 'archive', asked.position, draft.stream_id, NULL FROM events AS asked \
-    JOIN events AS draft ON draft.event_type = 'news.article_drafted' \
+    JOIN events AS draft ON draft.event_type = '{drafted}' \
       AND draft.data ->> 'author_id' = substr(asked.stream_id, 6) \
-    WHERE asked.event_type = 'user.erased' AND asked.position > $1 \
+    WHERE asked.event_type = '{erased}' AND asked.position > $1 \
       AND NOT EXISTS (SELECT 1 FROM events AS done \
         WHERE done.stream_id = draft.stream_id \
-          AND done.event_type IN ('news.article_published', 'news.article_archived'))";
+          AND done.event_type IN ({settle_draft}))"
+    )
+});
+
+/// Which obligations an event settles for its stream.
+struct Settled {
+    /// To publish the article at the time that was planned before the event.
+    publication: bool,
+    /// To archive the article as the draft of an erased author.
+    draft: bool,
+}
+
+const fn settled_by(kind: EventKind) -> Settled {
+    let (publication, draft) = match kind {
+        EventKind::ArticleScheduled | EventKind::ArticleUnscheduled => (true, false),
+        EventKind::ArticlePublished => (true, true),
+        EventKind::ArticleArchived => (false, true),
+        EventKind::ArticleDrafted
+        | EventKind::ArticleRevised
+        | EventKind::ArticleEmbargoed
+        | EventKind::ArticleCorrected
+        | EventKind::ArticleRetracted
+        | EventKind::ArticleMovedOut
+        | EventKind::ArticleMovedIn
+        | EventKind::UserRegistered
+        | EventKind::UserRenamed
+        | EventKind::UserEmailChanged
+        | EventKind::UserPasswordChanged
+        | EventKind::UserRolesChanged
+        | EventKind::UserRecommendationsSwitched
+        | EventKind::UserReadingProfileCleared
+        | EventKind::UserErased
+        | EventKind::FrontPinned
+        | EventKind::FrontBreakingSet
+        | EventKind::FrontBreakingCleared => (false, false),
+    };
+    Settled { publication, draft }
+}
+
+/// The names of the kinds that settle an obligation, as a list for SQL.
+fn quoted(settles: impl Fn(&Settled) -> bool) -> String {
+    let kinds = EventKind::ALL.iter().filter(|kind| settles(&settled_by(**kind)));
+    kinds.map(|kind| format!("'{}'", kind.name())).collect::<Vec<_>>().join(", ")
+}
 
 impl StoredObligation {
     fn obligation(self) -> Result<Obligation, BoxError> {
@@ -166,3 +218,6 @@ pub(super) fn batch_error(error: sqlx::Error) -> BatchError {
         BatchError::Refused(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{post, put};
 use events::personal::{PersonalText, UserKey};
 use events::user::User;
-use events::{RecordedEvent, Role, UserId};
+use events::{RecordedEvent, Role, Secrets, UserId};
 use proto::{FieldError, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -231,7 +231,9 @@ async fn change_password(
     let events =
         commands.log.read_stream(&user.into()).await.map_err(|error| explain_log(&error))?;
     let later = |event: &RecordedEvent| event.version > handled.aggregate.version;
-    let changes = |event: &RecordedEvent| event.event_type == "user.password_changed";
+    let changes = |event: &RecordedEvent| {
+        event.kind().is_some_and(|kind| kind.secrets() == Secrets::NewPassword)
+    };
     // A repetition that comes late must not bring an older password back.
     if !events.iter().any(|event| later(event) && changes(event)) {
         let set = commands.accounts.set_password(user, &hash).await;

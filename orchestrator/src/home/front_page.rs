@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use events::{Category, Position, Timestamp};
+use events::{Category, EventKind, Position, Timestamp};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join, join_all, try_join_all};
 use proto::Problem;
@@ -98,7 +98,7 @@ impl FrontPage {
 
     fn note_event(&self, event: &PublicEvent) {
         let position = Position::new(event.position);
-        if event.event.starts_with("front_") {
+        if event.is_of_front() {
             return self.front.happened(position);
         }
         let of = |name: &Option<String>| {
@@ -109,7 +109,8 @@ impl FrontPage {
             sections.find(is_it).cloned()
         };
         let (here, left) = (of(&event.category), of(&event.from));
-        let lost = if event.event == "article_retracted" { &here } else { &left };
+        let is_withdrawn = event.kind().is_some_and(EventKind::withdraws);
+        let lost = if is_withdrawn { &here } else { &left };
         if let (Some(section), Some(id)) = (lost, &event.article_id) {
             section.remove(id, position);
         }

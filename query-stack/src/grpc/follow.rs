@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use events::Position;
+use events::{Position, RecordedEvent, Secrets};
 use futures::Stream;
 use futures::stream::try_unfold;
 use proto::conventions::Ending;
@@ -50,7 +50,7 @@ impl Queries {
             let page = self.log.read_after(told, None, PAGE).await.map_err(silent_log)?;
             if let Some(last) = page.last() {
                 let events = page.iter().filter_map(public).collect();
-                let erased = page.iter().rfind(|event| event.event_type == "user.erased");
+                let erased = page.iter().rfind(|event| erases(event));
                 let erased = erased.map(|event| event.position.get());
                 return Ok(Happened { events, position: last.position.get(), erased });
             }
@@ -62,6 +62,11 @@ impl Queries {
             }
         }
     }
+}
+
+/// Whether names that were printed cannot be read any more.
+fn erases(event: &RecordedEvent) -> bool {
+    event.kind().is_some_and(|kind| kind.secrets() == Secrets::Destroyed)
 }
 
 fn nothing_until(position: Position) -> Happened {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use events::{ArticleId, Category, Position, RecordedEvent, StreamId, Timestamp};
+use events::{
+    ArticleId, Category, EventKind, Position, RecordedEvent, StreamId, Timestamp, Visibility,
+};
 use proto::v1::Section;
 use tonic::Status;
 use uuid::Uuid;
@@ -63,8 +65,7 @@ impl Queries {
 
 /// The id of the article that this event may have shown to readers.
 fn came(event: &RecordedEvent) -> Option<Uuid> {
-    let brings = ["news.article_published", "news.article_moved_in"];
-    let brings = brings.contains(&event.event_type.as_str());
+    let brings = event.kind().is_some_and(|kind| kind.visibility() == Visibility::Shown);
     brings.then(|| event.stream_id.aggregate_id().ok()).flatten()
 }
 
@@ -100,5 +101,6 @@ impl Past<'_> {
 }
 
 fn taken_back(events: &[RecordedEvent]) -> bool {
-    events.iter().any(|event| event.event_type == "news.article_retracted")
+    let kinds = events.iter().filter_map(RecordedEvent::kind);
+    kinds.map(EventKind::visibility).any(|visibility| visibility == Visibility::Retracted)
 }

@@ -145,7 +145,8 @@ async fn plan_of_obligations(on: &Fixture) -> String {
         let setting = AssertSqlSafe(format!("SET LOCAL enable_{setting} = off"));
         sqlx::query(setting).execute(&mut *transaction).await.expect("set");
     }
-    let explain = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {OBLIGATIONS}"))).bind(0_i64);
+    let explain = AssertSqlSafe(format!("EXPLAIN {}", *OBLIGATIONS));
+    let explain = sqlx::query_scalar(explain).bind(0_i64);
     let plan: Vec<String> = explain.fetch_all(&mut *transaction).await.expect("explain");
     plan.join("\n")
 }

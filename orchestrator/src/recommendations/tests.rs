@@ -1,4 +1,4 @@
-//! What is recommended, and why.
+//! The ranking of recommendations and their reasons.
 
 use super::*;
 

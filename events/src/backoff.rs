@@ -9,7 +9,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// An attempt that lasts this long counts as a success and resets the delay.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(5);
 
-/// A delay that doubles from 0.1 to 2 seconds and resets after an attempt of 5 seconds.
+/// A delay that doubles from 0.1 to 2 seconds and resets after a success.
 pub struct Backoff {
     next: Duration,
     attempt_began: Instant,

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::Door;
 
-/// Longer than any command takes: after it, no answer from the command-stack is to be expected.
+/// Longer than any command takes, so a timeout means that no response will come.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Headers of one connection only (RFC 9110, 7.6.1), and headers that the next hop sets itself.
@@ -58,7 +58,7 @@ pub(crate) async fn forward(State(portal): State<Door>, request: Request) -> Res
 }
 
 /// Forwards a request that matches no query of the orchestrator.
-/// Public reads are all in our route table, so a successful read from the command-stack becomes
+/// Public reads are all in our route table, so the response to a successful read is replaced by
 /// 404.
 pub(crate) async fn hand_on(portal: State<Door>, request: Request) -> Response {
     let safe = request.method().is_safe();

@@ -1,4 +1,4 @@
-//! The ranking of recommendations and their reasons.
+//! Order and reasons of recommendations.
 
 use super::*;
 

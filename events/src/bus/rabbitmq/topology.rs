@@ -13,8 +13,8 @@ pub(super) const EXCHANGE: &str = "portal.events";
 /// The exchange of readings and its only queue.
 pub(super) const READINGS: &str = "portal.readings";
 const DEAD_LETTERS: &str = "portal.dead-letters";
-/// Deliveries after which an event becomes a dead letter; its projector reads it from the log
-/// instead.
+/// After this many deliveries an event becomes a dead letter.
+/// By then, its projector has long read it from the log.
 const DELIVERY_LIMIT: i32 = 20;
 /// Maximum number of dead letters. They serve diagnosis only, so the oldest are dropped.
 const DEAD_LETTERS_KEPT: i32 = 10_000;

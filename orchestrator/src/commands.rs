@@ -58,8 +58,7 @@ pub(crate) async fn forward(State(portal): State<Door>, request: Request) -> Res
 }
 
 /// Forwards a request that matches no query of the orchestrator.
-/// Public reads are all in our route table, so the response to a successful read is replaced by
-/// 404.
+/// All public reads have their own route, so a successful read here becomes 404 instead.
 pub(crate) async fn hand_on(portal: State<Door>, request: Request) -> Response {
     let safe = request.method().is_safe();
     let response = forward(portal, request).await;

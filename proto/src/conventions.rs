@@ -140,7 +140,7 @@ pub fn request_id(headers: &HeaderMap) -> &str {
     headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
-/// The request id of the client if it has 1 to 128 visible characters, otherwise a new one.
+/// The request id of the client if it has 1 to 128 printable characters, otherwise a new one.
 #[must_use]
 pub fn request_id_or_new(headers: &HeaderMap) -> HeaderValue {
     let given = headers.get(REQUEST_ID);

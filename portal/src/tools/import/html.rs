@@ -27,7 +27,7 @@ pub(super) fn cleaned(html: &str) -> String {
     ammonia::clean(html).trim().to_owned()
 }
 
-/// Like [`cleaned`]; without any `<p>`, empty lines separate paragraphs, as in WordPress.
+/// Like [`cleaned`]; without any `<p>`, empty lines separate paragraphs, as they do at the source.
 pub(super) fn with_paragraphs(html: &str) -> String {
     let clean = cleaned(html).replace("\r\n", "\n");
     if clean.contains("<p>") || clean.contains("<p ") {

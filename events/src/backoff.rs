@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep};
 
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
-/// An attempt that lasts this long counts as a success and resets the delay.
+/// After an attempt of this length, the delay restarts: the attempt worked for a while.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(5);
 
-/// A delay that doubles from 0.1 to 2 seconds and resets after a success.
+/// A delay that doubles from 0.1 to 2 seconds and restarts after a long attempt.
 pub struct Backoff {
     next: Duration,
     attempt_began: Instant,

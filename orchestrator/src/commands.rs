@@ -58,7 +58,7 @@ pub(crate) async fn forward(State(portal): State<Door>, request: Request) -> Res
 }
 
 /// Forwards a request that matches no query of the orchestrator.
-/// All public reads have their own route, so a successful read here becomes 404 instead.
+/// All public reads have their own route, so a successful read here is answered with 404.
 pub(crate) async fn hand_on(portal: State<Door>, request: Request) -> Response {
     let safe = request.method().is_safe();
     let response = forward(portal, request).await;

@@ -58,7 +58,7 @@ impl Identity {
         }
     }
 
-    /// Whether the token is valid; `None` if that requires fetching keys.
+    /// Whether the request has a valid token; `None` if that requires fetching keys.
     pub(crate) fn is_signed_in(&self, headers: &HeaderMap) -> Option<bool> {
         let Ok(Some(token)) = bearer(headers) else { return Some(false) };
         match self.0.verify(token) {
@@ -116,7 +116,7 @@ fn not_valid(error: TokenError) -> Problem {
 }
 
 /// Maps an author or editor to a viewer of the query-stacks.
-/// Readers and admins get `None`: they see what the public sees.
+/// Without either role the result is `None`: readers and admins see the public view.
 fn viewer(principal: &Principal) -> Option<Viewer> {
     let editor = principal.has(Role::Editor);
     let user_id = principal.user_id.to_string();

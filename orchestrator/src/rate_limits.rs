@@ -180,7 +180,8 @@ fn is_kept(request: &Request) -> bool {
     path.is_some_and(|path| KEPT.contains(&path)) && is_for_everybody(request)
 }
 
-/// Whether the request can only get the public response: a read without token and position.
+/// Whether the request can only get the public response.
+/// It is a read without token, position or parameters other than `limit`.
 pub(crate) fn is_for_everybody(request: &Request) -> bool {
     let only_limit = |query: &str| query.starts_with("limit=") && !query.contains('&');
     [Method::GET, Method::HEAD].contains(request.method())

@@ -29,7 +29,7 @@ impl Meter {
         Self { what, unit, bar, done: 0, began: Instant::now(), printed: None }
     }
 
-    /// Shows `done` units and the way `at` of `end`. `end` may change between calls.
+    /// Shows `done` processed units and the progress `at` out of `end`, which may change.
     pub(crate) fn show(&mut self, done: u64, at: u64, end: u64) {
         let end = end.max(at);
         self.done = done;

@@ -84,8 +84,7 @@ impl Call {
         }
     }
 
-    /// A call that changes something. It takes an `Idempotency-Key`, so a client can repeat it
-    /// safely.
+    /// A call that changes state. Clients may repeat it with the same `Idempotency-Key`.
     #[must_use]
     pub fn command(
         method: &'static str,

@@ -138,9 +138,8 @@ impl Step {
     }
 }
 
-/// The `traceparent` for steps caused by a recent event; `None` for an older event or without
-/// tracing.
-/// `traceparent` is that of the previous step, if known; otherwise the event's own is used.
+/// The `traceparent` for steps caused by a recent event: the given one, or else the event's own.
+/// `None` for an older event, or without tracing.
 #[must_use]
 pub fn trace_of<'a>(event: &'a RecordedEvent, traceparent: Option<&'a str>) -> Option<&'a str> {
     if !Step::is_wanted() {

@@ -135,7 +135,7 @@ impl Served {
         request.extensions_mut().insert(ending.clone());
         let keeps_place = request.version() <= Version::HTTP_11;
         let mut response = admission.answer(router.clone(), request).await;
-        // While new connections wait for a permit, HTTP/1 connections close after their response.
+        // When no permit is left, an HTTP/1 connection closes after its response to make room.
         if keeps_place && places.available_permits() == 0 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

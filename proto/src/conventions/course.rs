@@ -76,8 +76,8 @@ pub fn log_panics() {
 }
 
 /// Answers a request before routing, with a request id and metrics but no other layer.
-/// `None` without a response at hand, and while requests are traced or logged at DEBUG: the router
-/// does that.
+/// `None` if `at_hand` has no response, or if requests are traced or logged at DEBUG, which the
+/// router does.
 pub fn answer_at_once(
     request: &Request,
     route: &'static str,

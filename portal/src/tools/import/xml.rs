@@ -82,7 +82,7 @@ pub(super) struct Record {
 struct Field {
     name: &'static str,
     depth: usize,
-    /// Whether child elements are kept as markup.
+    /// Whether child elements are stored as markup.
     markup: bool,
 }
 

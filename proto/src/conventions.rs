@@ -37,7 +37,7 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const PORTAL_POSITION: HeaderName = HeaderName::from_static("portal-position");
 /// The log position that the view of a query must have reached.
 pub const PORTAL_MIN_POSITION: HeaderName = HeaderName::from_static("portal-min-position");
-/// The path of a request, the client's address first; each hop appends its peer.
+/// The hops of a request, the client first; each hop appends the address of its peer.
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

@@ -1,4 +1,4 @@
-//! Waiting between attempts of a loop that must never give up.
+//! Delays between the attempts of a loop that never gives up.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep};
 
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
-/// An attempt that lasted so long had worked: what came then is a new trouble.
+/// After an attempt of this length, the delay restarts: the attempt worked for a while.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(5);
 
-/// Pauses that double from 0.1 to 2 seconds, and begin anew after a quiet time.
+/// A delay that doubles from 0.1 to 2 seconds and restarts after a long attempt.
 pub struct Backoff {
     next: Duration,
     attempt_began: Instant,
@@ -22,7 +22,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Waits before the next attempt.
+    /// Sleeps for the current delay, then doubles it.
     pub async fn pause(&mut self) {
         if self.attempt_began.elapsed() >= FORGOTTEN_AFTER {
             self.next = SHORTEST;

@@ -1,4 +1,4 @@
-//! What somebody may be. Which role may do what is decided in the command-stack (`access`).
+//! The roles of users. The command-stack (`access`) decides what each role permits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,14 +16,14 @@ pub enum Role {
     Reader,
     /// Drafts articles.
     Author,
-    /// Does everything with any article.
+    /// May do everything with every article.
     Editor,
-    /// Sees to users and roles.
+    /// Manages users and roles.
     Admin,
 }
 
 impl Role {
-    /// All of them, from the least to the most trusted.
+    /// All roles, from the least to the most trusted.
     pub const ALL: [Self; 4] = [Self::Reader, Self::Author, Self::Editor, Self::Admin];
 
     /// The name on the wire and on the command line.

@@ -1,29 +1,29 @@
-//! Seals: a second line of defence for the log, against whoever owns the database.
+//! Seals: tamper evidence for the log, even against the owner of the database.
 //!
-//! Triggers and privileges keep everybody else from changing an event. A seal is a hash over the
-//! whole log up to a position, each batch chained to the one before. Kept elsewhere, one line is
-//! enough to tell later that an event was changed, removed or slipped in. What is personal is hashed
-//! as ciphertext, so that erasing a user breaks no seal.
+//! Triggers and privileges stop everyone else from changing an event. A seal is a hash over the
+//! whole log up to a position, with each batch chained to the previous one. One line, stored
+//! outside the database, reveals a changed, removed or inserted event. Personal data is hashed as
+//! ciphertext, so erasing a user breaks no seal.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{Position, RecordedEvent};
 
-/// Events between two links of the chain: what has to be read again to go on from a seal.
+/// Events between two links of the chain. Verification from a seal rereads at most this many.
 pub const BATCH: i64 = 1_000;
 
-/// The log up to a position, in 256 bits.
+/// A 256-bit hash of the log up to a position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
-    /// The last event that is in it.
+    /// The last event that the hash covers.
     pub position: Position,
-    /// SHA-256 in hexadecimal digits.
+    /// SHA-256 in lowercase hexadecimal.
     pub hash: String,
 }
 
 impl Seal {
-    /// Whether the chain can go on from it without what came before.
+    /// Whether the chain can continue from this seal without earlier events.
     #[must_use]
     pub fn is_link(&self) -> bool {
         is_link(self.position)
@@ -34,7 +34,7 @@ fn is_link(position: Position) -> bool {
     position.get() % BATCH == 0
 }
 
-/// Seals the events that it is given, from the first or from a link on, in order.
+/// Computes a seal over events added in order, from the first event or after a link.
 #[derive(Clone)]
 pub struct Sealing {
     position: Position,
@@ -43,14 +43,14 @@ pub struct Sealing {
 }
 
 impl Default for Sealing {
-    /// From the first event on.
+    /// Starts before the first event.
     fn default() -> Self {
         Self::chained(Position::START, String::new())
     }
 }
 
 impl Sealing {
-    /// From a link on; `None` when the seal is none.
+    /// Continues after a link; `None` if the seal is not a link.
     #[must_use]
     pub fn after(seal: &Seal) -> Option<Self> {
         seal.is_link().then(|| Self::chained(seal.position, seal.hash.clone()))
@@ -61,11 +61,11 @@ impl Sealing {
         Self { position, link, digest }
     }
 
-    /// Adds the next event: all of it, as a CloudEvent whose keys are in order, so that it does not
-    /// matter how a database keeps JSON.
+    /// Adds the next event as a CloudEvent with sorted keys.
+    /// The hash therefore does not depend on how a database stores JSON.
     ///
     /// # Errors
-    /// Only if serde cannot write an event that it has read.
+    /// Only if serde cannot serialize the event.
     pub fn add(&mut self, event: &RecordedEvent) -> Result<(), serde_json::Error> {
         let canonical = serde_json::to_value(event)?.to_string();
         self.digest.update((canonical.len() as u64).to_be_bytes());
@@ -77,19 +77,19 @@ impl Sealing {
         Ok(())
     }
 
-    /// The last event that was added.
+    /// The position of the last event added.
     #[must_use]
     pub const fn position(&self) -> Position {
         self.position
     }
 
-    /// Whether its seal is a link.
+    /// Whether the current seal is a link.
     #[must_use]
     pub fn is_at_link(&self) -> bool {
         is_link(self.position)
     }
 
-    /// The seal of all that was added.
+    /// The seal of all events added so far.
     #[must_use]
     pub fn seal(&self) -> Seal {
         let hash = if self.is_at_link() { self.link.clone() } else { self.hash() };

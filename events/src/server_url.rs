@@ -1,27 +1,26 @@
-//! The address of a server, which may hold a password: it shows itself without it.
+//! A server URL that hides its credentials when printed.
 
 use std::fmt;
 
-/// `scheme://user:password@host/path`. Whoever connects asks for all of it; every other way to
-/// print it, also `{:?}`, leaves out what is between `://` and the host.
+/// `scheme://user:password@host/path`, printed without credentials and query, also by `{:?}`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl(String);
 
 impl ServerUrl {
-    /// All of it, for who connects.
+    /// The whole URL, for opening a connection.
     #[must_use]
     pub fn with_password(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is a password in it.
+    /// Whether the URL contains a password.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.credentials().is_some_and(|(_, credentials, _)| credentials.contains(':'))
             || self.0.contains("password=")
     }
 
-    /// What is before the credentials, the credentials, and what is after them.
+    /// The text before the credentials, the credentials, and the text after them.
     fn credentials(&self) -> Option<(&str, &str, &str)> {
         let begin = self.0.find("://")? + 3;
         let end = begin + self.0[begin..].rfind('@')?;
@@ -41,7 +40,7 @@ impl fmt::Display for ServerUrl {
             Some((scheme, _, rest)) => (scheme, rest),
             None => ("", self.0.as_str()),
         };
-        // The options may hold one as well.
+        // The query may also contain a password.
         write!(f, "{scheme}{}", rest.split('?').next().unwrap_or_default())
     }
 }

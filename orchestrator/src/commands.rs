@@ -1,4 +1,4 @@
-//! Commands go through the door unchanged, and so do their answers.
+//! Forwards commands to the command-stack and returns its responses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,10 +17,10 @@ use tokio::time::timeout;
 
 use crate::Door;
 
-/// Longer than any command takes, so that an answer of ours means that there is none.
+/// Longer than any command takes, so a timeout means that no response will come.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// What concerns one connection only (RFC 9110, 7.6.1), and what the next one sets by itself.
+/// Headers of one connection only (RFC 9110, 7.6.1), and headers that the next hop sets itself.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -33,7 +33,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     CONTENT_LENGTH,
 ];
 
-/// Hands a request on to the command-stack.
+/// Forwards a request to the command-stack.
 pub(crate) async fn forward(State(portal): State<Door>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let bytes = match read_body(body).await {
@@ -57,8 +57,8 @@ pub(crate) async fn forward(State(portal): State<Door>, request: Request) -> Res
     }
 }
 
-/// Hands on what is no query of ours. What is read by the public is in our table, so a read that the
-/// command-stack would answer is answered by nobody.
+/// Forwards a request that matches no query of the orchestrator.
+/// All public reads have their own route, so a successful read here is answered with 404.
 pub(crate) async fn hand_on(portal: State<Door>, request: Request) -> Response {
     let safe = request.method().is_safe();
     let response = forward(portal, request).await;
@@ -74,7 +74,7 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// What came says through whose hands the request went; whoever gave it to us is the last.
+/// Appends the peer to `X-Forwarded-For`; the last entry is the direct sender.
 fn add_peer(headers: &mut HeaderMap, peer: IpAddr) {
     let came = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let hands: Vec<_> = came.map(str::to_owned).chain([peer.to_canonical().to_string()]).collect();

@@ -1,7 +1,6 @@
-//! `GET /openapi.json`, and `GET /docs`, a page to try it on: Swagger UI, as the crate that vendors it
-//! brings it.
+//! `GET /openapi.json`, and `GET /docs`: Swagger UI from the crate that vendors it.
 //!
-//! Invariant: the page works without any other host, and its policy lets it speak with none.
+//! Invariant: the page needs no other host, and its content security policy forbids all others.
 
 use std::sync::LazyLock;
 
@@ -22,9 +21,9 @@ use crate::Door;
 
 const PAGE: &str = include_str!("docs/page.html");
 const START: &str = include_str!("docs/start.js");
-/// What the page needs of what is vendored; there is more, such as source maps.
+/// The vendored files that the page needs; source maps and the like are not served.
 const VENDORED: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
-/// The images are in the style sheet.
+/// `data:` is allowed for the images in the style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -55,7 +54,7 @@ pub(crate) async fn file(Address(file): Address<String>) -> Response {
     *request.uri_mut() = format!("/docs/{file}").parse().unwrap_or_default();
     let answer = SWAGGER_UI.clone().oneshot(request).await;
     let answer = answer.unwrap_or_else(|never| match never {});
-    // Another version of it comes with another version of ours only.
+    // The file changes only with a release of the portal.
     with([(CACHE_CONTROL, "public, max-age=3600")], answer)
 }
 

@@ -1,4 +1,4 @@
-//! `GET /v1/news/{category}/{id}/history`: the ledger of an article.
+//! `GET /v1/news/{category}/{id}/history`: the history of an article.
 
 use axum::Json;
 use axum::extract::State;

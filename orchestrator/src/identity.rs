@@ -1,8 +1,7 @@
-//! Who asks: access tokens are verified here, with the public keys that the command-stack gives
-//! out, so that reading costs no question to it.
+//! Verifies access tokens with the public keys of the command-stack, without a call per request.
 //!
-//! The keys are fetched when a token needs them for the first time, and again when a token names a
-//! key that is not among them: but not for every such token, because anybody can write one.
+//! The keys are fetched for the first token, and again for a token that names an unknown key, at
+//! most once a second: anyone can write such a token.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,9 +18,9 @@ use tokio::time::{Instant, timeout};
 use crate::upstream::Upstream;
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
-/// At most one question for keys within it.
+/// Minimum time between two fetches.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Far more than a set of keys needs, in bytes.
+/// Limit for the response, in bytes; far more than a key set needs.
 const LARGEST_SET: usize = 64 * 1024;
 
 /// Verifies the tokens of requests. Clones share the keys.
@@ -30,16 +29,16 @@ pub(crate) struct Identity(Arc<Keys>);
 
 struct Keys {
     commands: Upstream,
-    /// Empty until the keys were fetched for the first time.
+    /// Empty until the first successful fetch.
     verifier: OnceLock<Verifier>,
     last: Mutex<Option<Fetched>>,
 }
 
-/// The last question for keys.
+/// The last fetch of the keys.
 #[derive(Clone)]
 struct Fetched {
     at: Instant,
-    /// `None`: there was no answer.
+    /// `None`: the fetch failed.
     keys: Option<PublicKeys>,
 }
 
@@ -48,10 +47,10 @@ impl Identity {
         Self(Arc::new(Keys { commands, verifier: OnceLock::new(), last: Mutex::new(None) }))
     }
 
-    /// Who sent the request; `None` when nobody is signed in.
+    /// The user who sent the request; `None` without a token.
     ///
     /// # Errors
-    /// 401 for a token that is not good, 503 when there are no keys to tell.
+    /// 401 for an invalid token, 503 if the keys needed to verify it are unavailable.
     pub(crate) async fn identify(&self, headers: &HeaderMap) -> Result<Option<Principal>, Problem> {
         match bearer(headers)? {
             Some(token) => self.0.principal(token).await.map(Some),
@@ -59,7 +58,7 @@ impl Identity {
         }
     }
 
-    /// Whether somebody is signed in, as far as that can be told without asking for keys.
+    /// Whether the request has a valid token; `None` if that requires fetching keys.
     pub(crate) fn is_signed_in(&self, headers: &HeaderMap) -> Option<bool> {
         let Ok(Some(token)) = bearer(headers) else { return Some(false) };
         match self.0.verify(token) {
@@ -68,20 +67,20 @@ impl Identity {
         }
     }
 
-    /// Who sent a request that only somebody who is signed in may send.
+    /// The user who sent a request that requires a token.
     ///
     /// # Errors
-    /// Like [`Self::identify`], and 401 when nobody is.
+    /// Like [`Self::identify`], and 401 without a token.
     pub(crate) async fn require(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
         let principal = self.identify(headers).await?;
         let nobody = || Problem::unauthenticated("this needs an access token");
         principal.ok_or_else(|| nobody().refusing("not signed in", None))
     }
 
-    /// For what is for admins only.
+    /// Checks that an admin sent the request.
     ///
     /// # Errors
-    /// Like [`Self::require`], and 403 for everybody else.
+    /// Like [`Self::require`], and 403 for other users.
     pub(crate) async fn require_admin(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let principal = self.require(headers).await?;
         if principal.has(Role::Admin) {
@@ -91,7 +90,7 @@ impl Identity {
         Err(problem.refusing("not allowed", Some(principal.user_id)))
     }
 
-    /// The member of the newsroom who asks; `None` for everybody else.
+    /// The author or editor who sent the request; `None` for others.
     ///
     /// # Errors
     /// Like [`Self::identify`].
@@ -99,10 +98,10 @@ impl Identity {
         Ok(self.identify(headers).await?.as_ref().and_then(viewer))
     }
 
-    /// The member of the newsroom who asks for what is for the newsroom only.
+    /// The author or editor who sent a request that requires one of these roles.
     ///
     /// # Errors
-    /// Like [`Self::require`], and 403 for everybody else.
+    /// Like [`Self::require`], and 403 for other users.
     pub(crate) async fn require_viewer(&self, headers: &HeaderMap) -> Result<Viewer, Problem> {
         let principal = self.require(headers).await?;
         viewer(&principal).ok_or_else(|| {
@@ -116,8 +115,8 @@ fn not_valid(error: TokenError) -> Problem {
     Problem::from(error).refusing("an invalid token", None)
 }
 
-/// As what the query-stacks know a member of the newsroom. A reader or an admin is none: without
-/// another role they see what the public sees.
+/// Maps an author or editor to a viewer of the query-stacks.
+/// Without either role the result is `None`: readers and admins see the public view.
 fn viewer(principal: &Principal) -> Option<Viewer> {
     let editor = principal.has(Role::Editor);
     let user_id = principal.user_id.to_string();
@@ -134,7 +133,7 @@ impl Keys {
         let fetched = self.refresh().await;
         match self.verify(token) {
             Some(Ok(principal)) => Ok(principal),
-            // Whether there is such a key nobody can tell without the newest set.
+            // Only the newest key set can tell whether the key exists.
             Some(Err(TokenError::UnknownKey)) | None if !fetched => {
                 Err(Problem::unavailable("access tokens cannot be verified right now"))
             }
@@ -143,14 +142,14 @@ impl Keys {
         }
     }
 
-    /// `None`: there are no keys yet.
+    /// `None`: no keys have been fetched yet.
     fn verify(&self, token: &str) -> Option<Result<Principal, TokenError>> {
         let now = Timestamp::from(chrono::Utc::now());
         self.verifier.get().map(|verifier| verifier.verify(token, now))
     }
 
-    /// Fetches the keys, unless somebody has just done so; whoever comes meanwhile waits for that.
-    /// Whether there was an answer.
+    /// Fetches the keys unless that happened within [`PAUSE`]; concurrent callers wait.
+    /// Returns whether the last fetch succeeded.
     async fn refresh(&self) -> bool {
         let mut last = self.last.lock().await;
         if let Some(fetched) = last.as_ref().filter(|fetched| fetched.at.elapsed() < PAUSE) {
@@ -204,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    /// A command-stack that gives out these keys, or none, and counts how often it is asked.
+    /// A command-stack that serves these keys, or 503 without any, and counts the fetches.
     #[derive(Clone, Default)]
     struct Stack(Arc<StdMutex<(Option<PublicKeys>, usize)>>);
 

@@ -1,10 +1,10 @@
-//! How much one client may ask for: so that one who asks too much takes nothing from the others.
+//! Rate limits per client, so that one client cannot starve the others.
 //!
-//! Who is signed in is counted as a user, wherever the requests come from, and everybody else by
-//! address. Each may spend a minute's requests at once and gets them back evenly (GCRA). What is
-//! answered from what is kept for everybody costs nothing to anybody, and is not counted.
+//! A signed-in user has one quota for all addresses; other requests count by address. A client may
+//! spend a minute's quota at once; it refills evenly (GCRA). Cached public responses cost almost
+//! nothing and are not counted.
 //!
-//! The header fields are those of draft-ietf-httpapi-ratelimit-headers-10.
+//! Header fields follow draft-ietf-httpapi-ratelimit-headers-10.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -30,30 +30,29 @@ use crate::Door;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// In seconds: limits are so many requests a minute.
+/// In seconds: quotas are requests per minute.
 const WINDOW: u32 = 60;
-/// Whoever was not heard of for that long has the whole quota again, so need not be remembered.
+/// Interval at which full buckets are removed: after a minute without requests a quota is full.
 const FORGETTING: Duration = Duration::from_secs(60);
 
-/// What is kept for everybody, or asked by who watches over the portal.
+/// Routes with cached public responses or for monitoring.
 const KEPT: [&str; 6] =
     ["/", "/v1/home", "/v1/categories", "/health/live", "/health/ready", "/metrics"];
 
-/// How many requests a minute, and who is who.
+/// Quotas in requests per minute, and the number of trusted proxies.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RateLimits {
-    /// Of one address that is not signed in; `None`: any number.
+    /// Quota of one address that is not signed in; `None`: unlimited.
     pub client: Option<NonZeroU32>,
-    /// Of one user; `None`: any number.
+    /// Quota of one user; `None`: unlimited.
     pub user: Option<NonZeroU32>,
-    /// Proxies before the door, each of which adds to `X-Forwarded-For` whom it has the request from.
-    /// What else stands there anybody may have written.
+    /// Trusted proxies before the public API; each appends its peer to `X-Forwarded-For`.
+    /// Clients may forge all other entries.
     pub proxies: usize,
 }
 
 type Buckets = RateLimiter<Uuid, DashMapStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
 
-/// Counts requests against [`RateLimits`].
 pub(crate) struct Limiter {
     client: Option<Policy>,
     user: Option<Policy>,
@@ -72,8 +71,10 @@ impl Policy {
         Self { name, quota, buckets: buckets.with_middleware() }
     }
 
+    /// Takes one request from the quota.
+    ///
     /// # Errors
-    /// 429 when this one has to wait.
+    /// 429 if the quota is used up.
     fn spend(&self, of: Uuid) -> Result<Told, Problem> {
         let Self { name, quota, buckets } = self;
         let quota = quota.get();
@@ -101,12 +102,12 @@ impl Policy {
     }
 }
 
-/// What a client is told of its quota.
+/// The state of a quota, for the response headers.
 struct Told {
     name: &'static str,
     quota: u32,
     remaining: u32,
-    /// Seconds until all of it is there again.
+    /// Seconds until the quota is full again.
     reset: u64,
 }
 
@@ -128,7 +129,7 @@ impl Limiter {
         Self { client, user, proxies: limits.proxies }
     }
 
-    /// As long as there is this limiter, forgets from time to time who has the whole quota.
+    /// Removes full buckets once a minute until the limiter is dropped.
     pub(crate) fn forgetting(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
         let limiter = Arc::downgrade(self);
         async move {
@@ -143,18 +144,18 @@ impl Limiter {
         }
     }
 
-    /// `None` when this one is not counted.
+    /// Takes one request from the quota of the user or client; `None` if none applies.
     fn spend(&self, user: Option<UserId>, client: Option<IpAddr>) -> Option<Result<Told, Problem>> {
         match (user, client) {
             (Some(user), _) => self.user.as_ref().map(|policy| policy.spend(user.0)),
             (None, Some(client)) => self.client.as_ref().map(|policy| policy.spend(bucket(client))),
-            // It came from within this process.
+            // A request from within this process.
             (None, None) => None,
         }
     }
 }
 
-/// A network that is given to one customer counts as one: of an IPv6 address that is the first half.
+/// The bucket of a client: a whole IPv6 /64 counts as one, because one customer gets all of it.
 fn bucket(client: IpAddr) -> Uuid {
     let address = match client.to_canonical() {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
@@ -163,28 +164,29 @@ fn bucket(client: IpAddr) -> Uuid {
     Uuid::from_u128(address.into())
 }
 
-/// Who sent the request, past so many proxies.
+/// The address of the client behind this number of trusted proxies.
 fn client(headers: &HeaderMap, peer: Option<IpAddr>, proxies: usize) -> Option<IpAddr> {
     let Some(steps_back) = proxies.checked_sub(1) else { return peer };
     let hands = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let hands: Vec<_> = hands.flat_map(|hands| hands.split(',')).map(str::trim).collect();
     let told = hands.iter().rev().nth(steps_back).and_then(|address| address.parse().ok());
-    // Without what the proxies should have said, all that comes through them is one.
+    // Without a valid entry of the proxies, all clients behind the peer share one quota.
     told.or(peer)
 }
 
-/// Whether it is answered from what is kept for everybody.
+/// Whether the request gets a cached public response or serves monitoring.
 fn is_kept(request: &Request) -> bool {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     path.is_some_and(|path| KEPT.contains(&path)) && is_for_everybody(request)
 }
 
-/// Whether nothing in a request asks for anything but what everybody gets there.
+/// Whether the request can only get the public response.
+/// It is a read without token, position or parameters other than `limit`.
 pub(crate) fn is_for_everybody(request: &Request) -> bool {
     let only_limit = |query: &str| query.starts_with("limit=") && !query.contains('&');
     [Method::GET, Method::HEAD].contains(request.method())
         && !request.headers().contains_key(AUTHORIZATION)
-        // Who names a position may have to wait for it.
+        // A request with a position may have to wait for the view.
         && !request.headers().contains_key(PORTAL_MIN_POSITION)
         && request.uri().query().is_none_or(only_limit)
 }

@@ -1,23 +1,24 @@
-//! What the portal is to the world: where it is reached, what it is called, which language it speaks.
+//! The public address, name and language of the portal.
 
 use std::fmt;
 use std::str::FromStr;
 
 use axum::http::Uri;
 
-/// What every link and every document that leaves the portal says of it. From the settings and never
-/// from the `Host` of a request: pages are kept, and a stranger's host would be kept with them.
+/// Public address, name and language, as used in every link and document.
+/// They come from the settings, never from the `Host` header: a forged host would end up in cached
+/// pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
-    /// Where the door is reached.
+    /// Public address of the API.
     pub url: PublicUrl,
-    /// What it is called.
+    /// Name of the portal.
     pub name: String,
-    /// The language of its articles (BCP 47).
+    /// Language of the articles (BCP 47).
     pub language: String,
 }
 
-/// `http://host` or `https://host`, perhaps with a path under which a proxy has the portal.
+/// `http://host` or `https://host`, optionally with a port and the path prefix of a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(String);
 
@@ -28,7 +29,7 @@ impl FromStr for PublicUrl {
         let wrong = "it is http://HOST or https://HOST, perhaps with a port and a path";
         let uri: Uri = text.parse().map_err(|_| wrong)?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-        // A user, a query or a fragment in front of every path would be no address.
+        // A user, query or fragment makes the text unusable as a prefix for paths.
         if !is_http || uri.host().is_none_or(str::is_empty) || text.contains(['@', '?', '#']) {
             return Err(wrong);
         }
@@ -55,13 +56,13 @@ impl Site {
         format!("{}{path}", self.url)
     }
 
-    /// Where an article is. It moves with its category; its name ([`urn`]) stays.
+    /// The address of an article. It changes with the category; the name ([`urn`]) does not.
     pub(crate) fn article(&self, category: &str, id: &str) -> String {
         self.address(&format!("/v1/news/{category}/{id}"))
     }
 }
 
-/// What an article is called for ever, wherever it is (RFC 9562, 4).
+/// The permanent name of an article (RFC 9562, 4).
 pub(crate) fn urn(id: &str) -> String {
     format!("urn:uuid:{id}")
 }

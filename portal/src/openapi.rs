@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the services tell of their calls, joined. They do not know each other.
+//! The OpenAPI document, joined from the parts of the services, which do not know each other.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ milliseconds.
 
 docs/recipes.md has each as a command.";
 
-/// The document of the whole API, made when it is asked for the first time.
+/// The document of the whole API, built on first use.
 pub(crate) fn document() -> Bytes {
     static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| whole().to_string().into());
     DOCUMENT.clone()
@@ -43,7 +43,7 @@ fn whole() -> Value {
     )
 }
 
-/// Objects are joined, member by member.
+/// Joins objects recursively; for other values, `part` wins.
 fn join(whole: Value, part: Value) -> Value {
     match (whole, part) {
         (Value::Object(mut whole), Value::Object(part)) => {

@@ -1,4 +1,4 @@
-//! How far a tool is: a bar for a person, a line now and then for a file.
+//! Progress of a tool: a bar on a terminal, otherwise one line a second.
 
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use query_stack::Progress;
 
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A progress bar, or lines where nobody watches.
+/// A progress bar on a terminal, or lines on standard error otherwise.
 pub(crate) struct Meter {
     what: String,
     unit: &'static str,
     bar: Option<ProgressBar>,
     done: u64,
     began: Instant,
-    /// When the last line was printed; the first one comes at once.
+    /// Time of the last line; `None` before the first.
     printed: Option<Instant>,
 }
 
@@ -29,7 +29,7 @@ impl Meter {
         Self { what, unit, bar, done: 0, began: Instant::now(), printed: None }
     }
 
-    /// So much was `done`, and that is the way from nothing to `end` up to `at`; the end may move.
+    /// Shows `done` processed units and the progress `at` out of `end`, which may change.
     pub(crate) fn show(&mut self, done: u64, at: u64, end: u64) {
         let end = end.max(at);
         self.done = done;
@@ -44,12 +44,12 @@ impl Meter {
         }
     }
 
-    /// Shows what a rebuild or a verification tells of itself.
+    /// Shows the progress of a rebuild or a verification.
     pub(crate) fn follow(&mut self) -> impl FnMut(Progress) + Send {
         |Progress { events, total }| self.show(events, events, total)
     }
 
-    /// Ends the bar; what came of it is for the caller to print.
+    /// Removes the bar and returns the totals; the caller prints the result.
     pub(crate) fn finish(self) -> String {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -63,14 +63,14 @@ impl Meter {
         format!("{} {} ({:.0}/s)", self.done, self.unit, self.done as f64 / seconds)
     }
 
-    /// At the mean speed so far.
+    /// Estimated from the mean speed so far.
     fn seconds_left(&self, at: u64, end: u64) -> u64 {
         let left = self.began.elapsed().as_millis() * u128::from(end - at) / u128::from(at.max(1));
         u64::try_from(left / 1_000).unwrap_or(u64::MAX)
     }
 }
 
-/// The most memory that this process ever had, in MiB, where the system tells it.
+/// Peak memory of this process in MiB; `None` where the system does not report it.
 pub(crate) fn peak_memory_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,13 +1,13 @@
-//! What the public may know of an event, as partners get it: a CloudEvents 1.0 JSON object. Its `id`,
-//! `source`, `type` and `time` are those that the event has in the log; its `data` says where to look.
+//! Public events as CloudEvents 1.0 in JSON, for partners.
+//! `id`, `source`, `type` and `time` are those of the event in the log; `data` says where to look.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::v1::PublicEvent;
 
-/// In structured mode, or one of a batch. What CloudEvents does not name is in the extension attribute
-/// `position`.
+/// An event in structured mode or in a batch.
+/// `position` is an extension attribute: the position of the event in the log.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CloudEvent<'a> {
     specversion: &'static str,
@@ -23,7 +23,7 @@ pub struct CloudEvent<'a> {
     data: Where<'a>,
 }
 
-/// Where it happened, and the address that says what there is now.
+/// The place of the event, and the address of the current state.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Where<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,9 +38,9 @@ struct Where<'a> {
 }
 
 impl CloudEvent<'_> {
-    /// Of one event.
+    /// Media type of one event.
     pub const CONTENT_TYPE: &'static str = "application/cloudevents+json";
-    /// Of a list of them.
+    /// Media type of a list of events.
     pub const BATCH_CONTENT_TYPE: &'static str = "application/cloudevents-batch+json";
 }
 

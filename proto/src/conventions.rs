@@ -1,5 +1,5 @@
-//! What holds for every HTTP answer of ours: entity tags, positions, request ids, and problems
-//! also where the framework would answer by itself.
+//! Conventions of all HTTP responses: entity tags, positions, request ids and problems.
+//! They also apply to the responses of the framework itself.
 
 mod course;
 
@@ -28,22 +28,22 @@ use crate::Problem;
 
 /// The largest request body, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
-/// How long a request body may take: the largest at 1 Mbit/s.
+/// Time limit for a request body: the largest body at 1 Mbit/s.
 pub const BODY_TIME: Duration = Duration::from_secs(10);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
-/// One id per request, given by the client or by us, on every answer and in every log line.
+/// The id of a request, from the client or new, in every response and log record.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Where in the log a command's last event stands.
+/// The log position of a command's last event.
 pub const PORTAL_POSITION: HeaderName = HeaderName::from_static("portal-position");
-/// What a query's view must have seen.
+/// The log position that the view of a query must have reached.
 pub const PORTAL_MIN_POSITION: HeaderName = HeaderName::from_static("portal-min-position");
-/// Through whose hands a request came, the client first: each door adds whom it was handed by.
+/// The hops of a request, the client first; each hop appends the address of its peer.
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Among the extensions of a request: cancelled when the service stops. An answer without an end has
-/// to end then, or it would be cut off.
+/// A request extension: the token is cancelled when the service stops.
+/// An endless response must end then, or it is cut off.
 #[derive(Debug, Clone, Default)]
 pub struct Ending(pub Arc<CancellationToken>);
 
@@ -54,7 +54,7 @@ pub fn etag(version: Version) -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// The parameters of an address. One that cannot be read names nothing: 404, as a problem.
+/// The path parameters of a request; a value that does not parse results in 404.
 #[derive(Debug)]
 pub struct Address<T>(pub T);
 
@@ -74,13 +74,14 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Address
 pub enum EntityTags {
     /// `*`
     Any,
-    /// The versions listed. A tag that is no version of ours matches nothing and is left out.
+    /// The listed versions, without tags that are no version.
     Versions(Vec<Version>),
 }
 
 impl EntityTags {
-    /// Reads the header; `None` when it is absent. A weak tag counts only where `weak` says so:
-    /// `If-Match` compares strongly, `If-None-Match` weakly (RFC 9110, 13.1).
+    /// Parses the header; `None` when it is absent.
+    /// Weak tags count only if `weak` is set: `If-Match` compares strongly, `If-None-Match` weakly
+    /// (RFC 9110, 13.1).
     #[must_use]
     pub fn read(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Option<Self> {
         let mut versions = Vec::new();
@@ -98,7 +99,7 @@ impl EntityTags {
         Some(Self::Versions(versions))
     }
 
-    /// Whether this version is among them.
+    /// Whether the version is listed.
     #[must_use]
     pub fn matches(&self, version: Version) -> bool {
         match self {
@@ -108,7 +109,7 @@ impl EntityTags {
     }
 }
 
-/// The `Portal-Min-Position` of a query; [`Position::START`] when it asks for none.
+/// The `Portal-Min-Position` of a query; [`Position::START`] without the header.
 ///
 /// # Errors
 /// 400 when the header is not a position.
@@ -120,8 +121,8 @@ pub fn min_position(headers: &HeaderMap) -> Result<Position, Problem> {
     })
 }
 
-/// The `traceparent` of a request if it is one of version 00 (W3C Trace Context, 3.2), else none:
-/// the standard asks to go on as if a malformed one were absent.
+/// The `traceparent` of a request, if it has version 00 (W3C Trace Context, 3.2).
+/// The standard requires a malformed header to be treated as absent.
 #[must_use]
 pub fn traceparent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(TRACEPARENT)?.to_str().ok()?;
@@ -133,13 +134,13 @@ pub fn traceparent(headers: &HeaderMap) -> Option<String> {
     (well_formed && value.chars().all(hex)).then(|| value.to_owned())
 }
 
-/// The request id that [`follow`] has put into the request.
+/// The request id that [`follow`] set on the request.
 #[must_use]
 pub fn request_id(headers: &HeaderMap) -> &str {
     headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 
-/// The id that a client gave its request if it can be one, or a new one.
+/// The request id of the client if it has 1 to 128 printable characters, otherwise a new one.
 #[must_use]
 pub fn request_id_or_new(headers: &HeaderMap) -> HeaderValue {
     let given = headers.get(REQUEST_ID);
@@ -155,7 +156,7 @@ pub fn request_id_or_new(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// The whole body of a request.
+/// Reads the whole body of a request.
 ///
 /// # Errors
 /// 413 when it is larger than [`BODY_LIMIT`], 408 when it takes longer than [`BODY_TIME`].
@@ -173,8 +174,8 @@ pub async fn read_body(body: Body) -> Result<Bytes, Problem> {
     }
 }
 
-/// Lets a router follow the conventions: request ids, and problems for unknown routes, wrong
-/// methods and panics.
+/// Applies the conventions to a router.
+/// Adds request ids, and problems for unknown routes, wrong methods and panics.
 pub fn follow(router: Router) -> Router {
     router
         .fallback(async || Problem::not_found("there is nothing at this address"))
@@ -186,13 +187,13 @@ pub fn follow(router: Router) -> Router {
         .layer(middleware::from_fn(name_request))
 }
 
-/// The same for a router of gRPC services, which answers by itself to what it does not know. Calls
-/// that nobody's request has caused have no id.
+/// Like [`follow`], for a router of gRPC services, which handles unknown methods itself.
+/// Calls that no request caused have no request id.
 pub fn follow_calls(router: Router) -> Router {
     router.layer(middleware::from_fn(name_call))
 }
 
-/// What a dependency is for the health of a service.
+/// How much a service depends on a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// Without it the service does nothing.
@@ -201,12 +202,12 @@ pub enum Need {
     Useful,
 }
 
-/// The answer of `/health/ready`: see [`health_report`].
+/// Checks the dependencies for `/health/ready`; see [`health_report`].
 pub async fn readiness(dependencies: &[(&str, Need, &dyn Dependency)]) -> Response<Body> {
     health_report(&states(dependencies).await, &[])
 }
 
-/// Which dependencies are up. The reasons go to our log, not to whoever asks.
+/// Which dependencies are up. Errors are logged, not returned to the caller.
 pub async fn states<'a>(
     dependencies: &[(&'a str, Need, &dyn Dependency)],
 ) -> Vec<(&'a str, Need, bool)> {
@@ -221,18 +222,18 @@ pub async fn states<'a>(
     join_all(checks).await
 }
 
-/// A view that leaves out streams, because of events that it cannot take: for health reports.
+/// A view that skips streams because it cannot apply some of their events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ParkedView {
-    /// Which view.
+    /// The name of the view.
     pub view: String,
-    /// Streams that somebody has to see to.
+    /// Streams that need an operator.
     pub parked: u64,
-    /// Streams that wait for a newer program.
+    /// Streams that wait for a newer version of the program.
     pub waiting: u64,
 }
 
-/// How a service is, for who watches it.
+/// The health of a service and its dependencies.
 #[derive(Serialize, JsonSchema)]
 pub struct Health<'a> {
     status: Readiness,
@@ -245,9 +246,9 @@ pub struct Health<'a> {
 #[serde(rename_all = "snake_case")]
 enum Readiness {
     Ready,
-    /// It does less.
+    /// A useful dependency is down.
     Degraded,
-    /// It does nothing.
+    /// A vital dependency is down.
     Unavailable,
 }
 
@@ -257,9 +258,9 @@ struct DependencyState<'a> {
     state: &'static str,
 }
 
-/// [`Health`], with what is parked only if there is anything: nobody becomes unready by it, because everything else goes on. 200
-/// `ready`, 200 `degraded` when only useful dependencies are down, 503 `unavailable` when a vital
-/// one is.
+/// Responds with [`Health`]: 503 `unavailable` if a vital dependency is down, otherwise 200.
+/// The status is `degraded` if only useful dependencies are down, otherwise `ready`. Parked streams
+/// do not change it, because all other streams continue.
 #[must_use]
 pub fn health_report(states: &[(&str, Need, bool)], parked: &[ParkedView]) -> Response<Body> {
     let down = |of: Need| states.iter().any(|(_, need, up)| *need == of && !up);
@@ -275,7 +276,7 @@ pub fn health_report(states: &[(&str, Need, bool)], parked: &[ParkedView]) -> Re
     (code, Json(Health { status, dependencies, parked })).into_response()
 }
 
-/// `/health/live`: the process answers.
+/// Response of `/health/live`: the process responds.
 pub async fn liveness() -> Json<serde_json::Value> {
     Json(json!({"status": "live"}))
 }

@@ -1,9 +1,9 @@
-//! What a call of the API is, for its OpenAPI document: each service tells its own calls, beside the
-//! code that answers them, and the portal joins what they told.
+//! Describes API calls for the OpenAPI document.
+//! Each service describes its calls next to their handlers; the portal joins the descriptions.
 //!
-//! A call says only what is its own. What every call has (request ids, the problems that follow from
-//! a body, a token, a precondition) is added here, by the rules that [`crate::conventions`] and the
-//! command-stack follow. Schemas are derived from the types that serde reads and writes.
+//! A call states only its specifics. This module adds what all calls share (request ids, problems
+//! of bodies, tokens and preconditions), by the rules of [`crate::conventions`] and the
+//! command-stack. Schemas are derived from the serde types.
 
 mod part;
 mod shared;
@@ -16,32 +16,32 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 pub use self::part::Part;
 pub use self::shared::components;
 
-/// What somebody must be for a call.
+/// Who may send a call.
 #[derive(Debug, Clone, Copy)]
 pub enum Who {
-    /// Everybody gets the same.
+    /// Everyone, with the same response.
     Anyone,
-    /// Who is signed in may get more.
+    /// Everyone; a signed-in caller may get more.
     SignedInOrNot,
-    /// Only who is signed in; with roles, only who has one of them.
+    /// Signed-in callers only; if roles are listed, a caller needs one of them.
     SignedIn(&'static [Role]),
 }
 
 impl Who {
-    /// Every user.
+    /// Every signed-in user.
     pub const USERS: Self = Self::SignedIn(&[]);
     /// Admins only.
     pub const ADMINS: Self = Self::SignedIn(&[Role::Admin]);
 }
 
 type Describe = fn(&mut SchemaGenerator) -> Schema;
-/// Whether an address knows a parameter of this name.
+/// Whether an address accepts a query parameter of this name.
 type Known = fn(&str) -> bool;
 
 struct Answer {
     status: u16,
     description: &'static str,
-    /// Its media type, and what it holds if that is JSON.
+    /// Media type and schema.
     content: Option<(&'static str, Describe)>,
     headers: Vec<&'static str>,
 }
@@ -58,13 +58,13 @@ pub struct Call {
     /// Names of shared parameters.
     headers: Vec<&'static str>,
     answers: Vec<Answer>,
-    /// Statuses whose problem is explained elsewhere than at this call.
+    /// Statuses that refer to shared problem responses.
     problems: BTreeSet<u16>,
     links: &'static [&'static str],
 }
 
 impl Call {
-    /// A GET. `name` is how a generated client calls it.
+    /// A GET. `name` is its name in generated clients.
     #[must_use]
     pub fn query(path: &'static str, name: &'static str, summary: &'static str) -> Self {
         let mut problems = vec![429, 500, 503];
@@ -84,8 +84,7 @@ impl Call {
         }
     }
 
-    /// Something that changes something: its body is read, and it may be repeated with the same
-    /// `Idempotency-Key`.
+    /// A call that changes state. Clients may repeat it with the same `Idempotency-Key`.
     #[must_use]
     pub fn command(
         method: &'static str,
@@ -98,7 +97,7 @@ impl Call {
         command.problems(&[400, 408, 409, 413, 415, 422])
     }
 
-    /// Who may.
+    /// Restricts the callers.
     #[must_use]
     pub fn by(self, who: Who) -> Self {
         let refusals: &[u16] = match who {
@@ -108,13 +107,13 @@ impl Call {
         Self { who, ..self }.problems(refusals)
     }
 
-    /// What can stand behind the `?`; anything else is refused.
+    /// The query parameters; all others are refused.
     #[must_use]
     pub fn parameters<T: JsonSchema>(self) -> Self {
         self.some_parameters::<T>(|_| true)
     }
 
-    /// The same, for an address that knows only some of them.
+    /// Like [`Self::parameters`], for an address that accepts only some of them.
     #[must_use]
     pub fn some_parameters<T: JsonSchema>(self, known: Known) -> Self {
         let query: (Describe, _) = (|generator| generator.subschema_for::<T>(), known);
@@ -127,44 +126,44 @@ impl Call {
         self.with("PortalMinPosition").problems(&[400])
     }
 
-    /// Answers 304 to who has it.
+    /// Responds 304 if the client has the current version.
     #[must_use]
     pub fn cached(self) -> Self {
         self.with("IfNoneMatch").empty(304, "Unchanged since `If-None-Match`.", &["ETag"])
     }
 
-    /// Changes what the client must have seen.
+    /// Requires `If-Match`.
     #[must_use]
     pub fn changes(self) -> Self {
         self.with("IfMatch").problems(&[412, 428])
     }
 
-    /// Honours `If-Match`, and does not ask for it.
+    /// Accepts `If-Match` without requiring it.
     #[must_use]
     pub fn may_change(self) -> Self {
         self.with("IfMatchIfYouLike").problems(&[412])
     }
 
-    /// A header that it takes, by its name among the shared parameters.
+    /// Accepts a header, given by its name among the shared parameters.
     #[must_use]
     pub fn with(mut self, header: &'static str) -> Self {
         self.headers.push(header);
         self
     }
 
-    /// A body that must be sent.
+    /// Requires a JSON body.
     #[must_use]
     pub fn body<T: JsonSchema>(self) -> Self {
         Self { body: Some((|generator| generator.subschema_for::<T>(), true)), ..self }
     }
 
-    /// A body that may be left out.
+    /// Accepts an optional JSON body.
     #[must_use]
     pub fn optional_body<T: JsonSchema>(self) -> Self {
         Self { body: Some((|generator| generator.subschema_for::<T>(), false)), ..self }
     }
 
-    /// An answer in JSON, with these of the shared headers.
+    /// Responds with JSON and these shared headers.
     #[must_use]
     pub fn json<T: JsonSchema>(
         self,
@@ -177,7 +176,7 @@ impl Call {
         self.answers(status, description, Some(content), headers)
     }
 
-    /// An answer in JSON of another media type.
+    /// Responds 200 with JSON of another media type.
     #[must_use]
     pub fn media<T: JsonSchema>(
         self,
@@ -189,33 +188,33 @@ impl Call {
         self.answers(200, description, Some(content), headers)
     }
 
-    /// An answer in another form.
+    /// Responds 200 with text of this media type.
     #[must_use]
     pub fn text(self, media_type: &'static str, description: &'static str) -> Self {
         let content: (_, Describe) = (media_type, |generator| generator.subschema_for::<String>());
         self.answers(200, description, Some(content), &[])
     }
 
-    /// An answer without a body.
+    /// Responds without a body.
     #[must_use]
     pub fn empty(self, status: u16, description: &'static str, headers: &[&'static str]) -> Self {
         self.answers(status, description, None, headers)
     }
 
-    /// A refusal of its own.
+    /// Adds a refusal that only this call has.
     #[must_use]
     pub fn refuses(self, status: u16, description: &'static str) -> Self {
         self.empty(status, description, &[])
     }
 
-    /// Further refusals, as shared among all calls.
+    /// Adds refusals that are shared among calls.
     #[must_use]
     pub fn problems(mut self, statuses: &[u16]) -> Self {
         self.problems.extend(statuses);
         self
     }
 
-    /// What can be called next with the article that it answers: names of calls.
+    /// Names the calls that can use the article in the response next.
     #[must_use]
     pub fn then(self, links: &'static [&'static str]) -> Self {
         Self { links, ..self }

@@ -1,4 +1,4 @@
-//! Errors as clients see them: RFC 9457 `application/problem+json`.
+//! Error responses: RFC 9457 `application/problem+json`.
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -9,33 +9,33 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// What is wrong with one field of a request.
+/// An error in one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// RFC 6901 pointer into the body, or the name of a query parameter.
     pub pointer: String,
-    /// One sentence.
+    /// One sentence that describes the error.
     pub detail: String,
 }
 
 impl FieldError {
-    /// An error of the field at this pointer.
+    /// An error in the field at this pointer.
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), detail: detail.into() }
     }
 }
 
-/// Why somebody was turned away: rides on the answer as an extension, for the security record that
-/// [`crate::conventions::follow`] writes.
+/// Why a caller was refused.
+/// A response extension, from which [`crate::conventions::follow`] writes the security record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// In a few words.
+    /// The reason, in a few words.
     pub why: &'static str,
-    /// Whose account it was about, when that is known.
+    /// The account concerned, if known.
     pub whose: Option<UserId>,
 }
 
-/// An error answer. `detail` is for the client: no SQL, no stack, no file name.
+/// An error response. `detail` is for the client: no SQL, no stack, no file name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     status: StatusCode,
@@ -44,7 +44,7 @@ pub struct Problem {
     detail: String,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// In a box, because few problems have one and every answer may be a problem.
+    /// Boxed, because few problems have one and every response may be a problem.
     refusal: Option<Box<Refusal>>,
 }
 
@@ -60,7 +60,7 @@ impl Problem {
         Self { status, kind, title, detail: detail.into(), members, headers, refusal }
     }
 
-    /// 404 for something that is not there, or not for everybody.
+    /// 404 for a resource that does not exist or is hidden from the caller.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
@@ -70,8 +70,7 @@ impl Problem {
         Self::challenge("Bearer", detail)
     }
 
-    /// 401 for a request whose access token is not good: RFC 6750, 3.1, so that a client knows
-    /// that it needs another one.
+    /// 401 for an invalid access token (RFC 6750, 3.1): the client needs another one.
     pub fn invalid_token(detail: impl Into<String>) -> Self {
         Self::challenge("Bearer error=\"invalid_token\"", detail)
     }
@@ -83,12 +82,12 @@ impl Problem {
         problem
     }
 
-    /// 403 for somebody who is known and has no right to this.
+    /// 403 for a signed-in caller without the required right.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
-    /// 422 with every field that is wrong.
+    /// 422 with every wrong field.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let count = errors.len();
@@ -97,13 +96,13 @@ impl Problem {
         Self::new(status, "invalid-fields", "Invalid fields", detail).with("errors", json!(errors))
     }
 
-    /// 503: something we depend on does not answer; a retry may help.
+    /// 503: a dependency is unavailable; a retry may help.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "unavailable", "Temporarily unavailable", detail).retry_after(1)
     }
 
-    /// 503: there is more to do than can be done in time, so nothing was begun.
+    /// 503: overloaded; nothing was done for the request.
     pub fn overloaded(detail: impl Into<String>) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "overloaded", "Too much to do", detail).retry_after(1)
@@ -117,7 +116,7 @@ impl Problem {
         Self::new(status, "view-behind", "View behind", detail).retry_after(1)
     }
 
-    /// 500: our mistake. The cause is in our log, not in the answer.
+    /// 500: an internal error. The cause is in the log, not in the response.
     #[must_use]
     pub fn internal() -> Self {
         let detail = "an unexpected error; the request id names it in our log";
@@ -131,7 +130,7 @@ impl Problem {
         self
     }
 
-    /// Marks that somebody was turned away, and whose account it was about if that is known.
+    /// Marks the problem as a refusal, with the account concerned if known.
     #[must_use]
     pub fn refusing(mut self, why: &'static str, whose: Option<UserId>) -> Self {
         self.refusal = Some(Box::new(Refusal { why, whose }));

@@ -1,9 +1,9 @@
-//! Access tokens: who somebody is and what they may be, signed, so that no service has to ask
-//! another one. JWTs (RFC 7519) of the profile of RFC 9068, signed with Ed25519 (RFC 8037).
+//! Access tokens: signed user ids and roles, which a service verifies without calling another one.
+//! JWTs (RFC 7519) with the profile of RFC 9068, signed with Ed25519 (RFC 8037).
 //!
-//! Invariant: nothing of a token is believed before its signature was verified with a key that we
-//! chose, by the one algorithm that we use; what its header says about that decides nothing.
-//! Left out on purpose: revocation. A token lives for minutes; sessions are what is revoked.
+//! Invariant: no claim is trusted before its signature is verified with one of our keys and our
+//! only algorithm, whatever the token's header says. Left out on purpose: revocation. A token lives
+//! for minutes; sessions can be revoked.
 
 mod ed25519;
 mod keys;
@@ -25,43 +25,43 @@ use crate::Problem;
 pub use self::keys::{KeyError, PublicKey, PublicKeys, SigningKey};
 pub use self::verifier::Verifier;
 
-/// Who issues the tokens: `iss`.
+/// The issuer of all tokens: `iss`.
 pub const ISSUER: &str = "portal";
-/// Whom they are for: `aud`.
+/// The audience of all tokens: `aud`.
 pub const AUDIENCE: &str = "portal";
-/// By how much the clocks of two services may differ.
+/// Tolerated difference between the clocks of two services.
 pub const LEEWAY: Duration = Duration::from_secs(60);
-/// How long the token of a session lives. A changed role or an ended session counts after that.
+/// Lifetime of a session's token, and so the delay until a changed role or ended session counts.
 pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// `typ`, so that no other kind of JWT passes for an access token (RFC 9068, 2.1).
+/// `typ`: distinguishes access tokens from other JWTs (RFC 9068, 2.1).
 const TYPE: &str = "at+jwt";
 
-/// Whoever is signed in.
+/// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Who.
+    /// The user's id.
     pub user_id: UserId,
-    /// What they were when the token was signed.
+    /// The roles at the time of signing.
     pub roles: BTreeSet<Role>,
-    /// The session that the token belongs to; a token made by an operator has none.
+    /// The session of the token; an operator's token has none.
     pub session: Option<Uuid>,
 }
 
 impl Principal {
-    /// Whether they have this role. None includes another.
+    /// Whether the user has this role. No role includes another.
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 
-    /// As whom their commands are recorded.
+    /// The actor in the events of this user's commands.
     #[must_use]
     pub const fn actor(&self) -> Actor {
         Actor::User(self.user_id)
     }
 }
 
-/// What a token says. Times are in seconds since 1970, as RFC 7519 wants them.
+/// The claims of a token. Times are in seconds since 1970 (RFC 7519).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     iss: String,
@@ -78,7 +78,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// For a token that is issued now. A part of a second of the lifetime does not count.
+    /// Claims of a token issued now. Fractions of a second of the lifetime are dropped.
     #[must_use]
     pub fn new(principal: &Principal, lifetime: Duration, now: Timestamp) -> Self {
         let iat = now.millis().div_euclid(1000);
@@ -99,7 +99,7 @@ impl Claims {
         Principal { user_id: self.sub, roles: self.roles.clone(), session: self.sid }
     }
 
-    /// The numbers come from whoever wrote the token, hence the saturating sums.
+    /// The times are untrusted input, hence the saturating arithmetic.
     fn check_times(&self, now: Timestamp) -> Result<(), TokenError> {
         let earliest = self.iat.max(self.nbf.unwrap_or(i64::MIN));
         let leeway = LEEWAY.as_secs();
@@ -113,18 +113,17 @@ impl Claims {
     }
 }
 
-/// Why a token is refused. It never holds the token.
+/// Why a token is refused. Contains no part of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Signed, as it says, with a key that is not in the set. After a rotation the set is an old
-    /// one: get the newer one and verify again, once, and not for every such token, because
-    /// anybody can write one.
+    /// The named key is not in the set, which may be outdated.
+    /// Fetch the newer set and verify once more, but not for each such token: anyone can write one.
     #[error("the access token is signed with an unknown key")]
     UnknownKey,
-    /// It was good once.
+    /// The token was valid in the past.
     #[error("the access token has expired")]
     Expired,
-    /// Not a token of ours.
+    /// The token is malformed, forged, not valid yet or not for this portal.
     #[error("the access token is not valid: {0}")]
     Invalid(&'static str),
 }
@@ -138,7 +137,7 @@ impl From<TokenError> for Problem {
 /// The token of `Authorization: Bearer <token>`; `None` without the header.
 ///
 /// # Errors
-/// 401 for another scheme, or for what cannot be a token (RFC 6750, 2.1).
+/// 401 for another scheme or a malformed token (RFC 6750, 2.1).
 pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };

@@ -1,11 +1,10 @@
-//! Steps of traces, for whoever collects them: the spans of OpenTelemetry. While nobody does, and
-//! nobody does unless a setting says where to (`portal/src/telemetry.rs`), a step is nothing and costs
-//! one look at a static.
+//! Steps of traces: OpenTelemetry spans.
+//! Unless tracing is configured (`portal/src/telemetry.rs`), a step is empty and costs one read of
+//! a static.
 //!
-//! A trace goes on by its `traceparent` alone, which is in the headers of requests, in the metadata of
-//! events and in the headers of messages. So no step needs to know of another, and none needs to be
-//! in the same process. What is done for many at once is told in the trace of each
-//! (docs/adr/0024-telemetry.md).
+//! Only `traceparent` continues a trace: in the headers of requests and messages, and in the
+//! metadata of events. Steps therefore hold no references to each other and may be in different
+//! processes. A batch gets one step in each of its traces (docs/adr/0024-telemetry.md).
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -21,11 +20,10 @@ use opentelemetry::{Context, KeyValue, Value};
 
 static TRACER: OnceLock<BoxedTracer> = OnceLock::new();
 
-/// What was recorded longer ago is history: who reads it now does so for another reason, and no
-/// trace waits for it.
+/// Events older than this get no steps: a replay or catch-up reads them, outside their trace.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// Lets traces be collected from now on. Once for a process, before anything begins.
+/// Enables traces. Call once per process, before any step begins.
 pub fn collect<P>(provider: P)
 where
     P: TracerProvider + Send + Sync + 'static,
@@ -36,24 +34,24 @@ where
     let _ = TRACER.set(global::tracer("portal"));
 }
 
-/// A step of a trace. It ends when it is dropped.
+/// A step of a trace; it ends when dropped.
 #[derive(Debug)]
 pub struct Step(Option<Box<BoxedSpan>>);
 
 impl Step {
-    /// Whether anybody collects traces.
+    /// Whether traces are enabled.
     #[must_use]
     pub fn is_wanted() -> bool {
         TRACER.get().is_some()
     }
 
-    /// No step.
+    /// An empty step.
     #[must_use]
     pub const fn none() -> Self {
         Self(None)
     }
 
-    /// A step of the trace that a `traceparent` names, or the first of a new one.
+    /// Begins a step of the trace in `traceparent`, or of a new trace.
     #[must_use]
     pub fn begin(kind: SpanKind, name: String, traceparent: Option<&str>) -> Self {
         let Some(tracer) = TRACER.get() else { return Self::none() };
@@ -64,7 +62,7 @@ impl Step {
         Self(Some(Box::new(tracer.build_with_context(builder, &parent))))
     }
 
-    /// A step of the trace that a `traceparent` names, if anybody wants that one.
+    /// Begins a step if `traceparent` names a sampled trace.
     #[must_use]
     pub fn within(
         kind: SpanKind,
@@ -74,7 +72,7 @@ impl Step {
         Self::since(SystemTime::now(), kind, traceparent, name)
     }
 
-    /// The same, of something that has begun already.
+    /// Like [`Self::within`], with an earlier start time.
     #[must_use]
     pub fn since(
         began: SystemTime,
@@ -91,7 +89,7 @@ impl Step {
         Self(Some(Box::new(tracer.build_with_context(builder, &parent))))
     }
 
-    /// What the next step, wherever it is, has to know to be a part of this one.
+    /// The `traceparent` for the next step, which becomes a child of this one.
     #[must_use]
     pub fn traceparent(&self) -> Option<String> {
         let context = self.0.as_ref()?.span_context();
@@ -100,19 +98,19 @@ impl Step {
         context.is_valid().then(|| format!("00-{trace}-{span}-{flags:02x}"))
     }
 
-    /// For log records, so that who has one finds the other.
+    /// The trace id, for log records.
     #[must_use]
     pub fn trace_id(&self) -> Option<String> {
         Some(self.0.as_ref()?.span_context().trace_id().to_string())
     }
 
-    /// Whether anybody wants it, for who would have to look for what to note.
+    /// Whether the step is recorded. Callers check this before they compute attributes.
     #[must_use]
     pub const fn is_some(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Which event it is about.
+    /// Adds the attributes of an event.
     pub fn note_event(&mut self, event: &RecordedEvent) {
         if self.is_some() {
             let id = event.event_id.to_string();
@@ -125,14 +123,14 @@ impl Step {
         }
     }
 
-    /// Adds an attribute, by its name in the semantic conventions if it has one there.
+    /// Adds an attribute, named by the semantic conventions where they have a name.
     pub fn note(&mut self, name: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(name, value));
         }
     }
 
-    /// Marks a step that was in vain.
+    /// Marks the step as failed if `failed` is set.
     pub fn fail_if(&mut self, failed: bool) {
         if let Some(span) = self.0.as_mut().filter(|_| failed) {
             span.set_status(Status::error(""));
@@ -140,8 +138,8 @@ impl Step {
     }
 }
 
-/// The trace of an event, for steps that are done because it has just happened: `traceparent` is of
-/// the step before, where that is known.
+/// The `traceparent` for steps caused by a recent event: the given one, or else the event's own.
+/// `None` for an older event, or without tracing.
 #[must_use]
 pub fn trace_of<'a>(event: &'a RecordedEvent, traceparent: Option<&'a str>) -> Option<&'a str> {
     if !Step::is_wanted() {
@@ -153,7 +151,7 @@ pub fn trace_of<'a>(event: &'a RecordedEvent, traceparent: Option<&'a str>) -> O
     traceparent.or(event.metadata.traceparent.as_deref()).filter(|_| is_recent)
 }
 
-/// Of version 00 (W3C Trace Context, 3.2).
+/// Parses a `traceparent` of version 00 (W3C Trace Context, 3.2).
 fn parse(traceparent: &str) -> Option<SpanContext> {
     let mut parts = traceparent.split('-').skip(1);
     let trace = TraceId::from_hex(parts.next()?).ok()?;

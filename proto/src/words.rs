@@ -1,15 +1,14 @@
-//! What a word is: the same for who searches and for every store that is searched in, so that a
-//! question means the same wherever it is asked.
+//! Splits text into words, in the same way for search requests and every store.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
 
-/// Longer words are the same as their beginning: addresses and the like, and what has no spaces.
+/// Maximum characters of a word; longer ones (addresses, text without spaces) are cut off.
 const LONGEST: usize = 64;
 
-/// The words of a text in their order: what stands between anything that is neither a letter nor a
-/// digit, without case and without diacritics. Nothing else is done to them; above all, nothing in a
-/// text is an operator.
+/// The words of a text, in order, without case and diacritics.
+/// Every character that is neither a letter nor a digit separates words. There is no stemming, and
+/// no text acts as a search operator.
 pub fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for part in text.split_whitespace().map(folded) {
@@ -21,10 +20,10 @@ pub fn words(text: &str) -> Vec<String> {
 
 fn folded(part: &str) -> String {
     if part.is_ascii() {
-        return part.to_ascii_lowercase(); // nearly always, and many times faster
+        return part.to_ascii_lowercase(); // the usual case, and many times faster
     }
     let plain = part.nfkd().filter(|char| canonical_combining_class(*char) == 0);
-    // By way of the upper case, because some letters have two lower ones: ς and σ, ß and ss.
+    // Through upper case, because some letters have two lower cases: ς and σ, ß and ss.
     plain.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
@@ -66,7 +65,7 @@ mod tests {
     }
 
     proptest! {
-        /// What a store has kept of a text must be found by the words of a question again.
+        /// Words in a store must be equal to the words of a search request.
         #[test]
         fn a_word_is_itself(text in "\\PC{0,40}") {
             for word in words(&text) {

@@ -1,4 +1,4 @@
-//! Moments, to the millisecond.
+//! Timestamps with millisecond precision.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 
 use super::InvalidId;
 
-/// A moment, to the millisecond, always UTC: the resolution that the API promises, so that what
-/// was stored and what was answered are equal to the letter.
+/// A time in UTC, with the millisecond precision that the API promises.
+/// Stored and answered values are therefore identical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
 #[schemars(inline)]
 pub struct Timestamp(#[schemars(with = "String", extend("format" = "date-time"))] DateTime<Utc>);
 
 impl Timestamp {
-    /// After every moment that is written with a year of four digits.
+    /// The last millisecond of the year 9999: no four-digit year is later.
     pub const END: Self = Self(match DateTime::from_timestamp_millis(253_402_300_799_999) {
         Some(end) => end,
         None => DateTime::<Utc>::MAX_UTC,
     });
 
-    /// Milliseconds since 1970-01-01T00:00:00Z. A moment outside chrono's range is not a time of
-    /// this portal's; it becomes 1970.
+    /// From milliseconds since 1970-01-01T00:00:00Z.
+    /// A value outside chrono's range becomes 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         Self(DateTime::from_timestamp_millis(millis).unwrap_or_default())
@@ -54,7 +54,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let time = DateTime::parse_from_rfc3339(text).ok();
-        // Years of four digits, also in UTC: what is read here can be written again.
+        // Four-digit years, also in UTC: every parsed time can be formatted and parsed again.
         time.map(|time| Self::from(time.with_timezone(&Utc)))
             .filter(|time| (0..=9999).contains(&time.0.year()))
             .ok_or_else(|| InvalidId(text.to_owned(), "an RFC 3339 time"))
@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-        // As strictly as everywhere else: chrono's own way takes more than RFC 3339 allows.
+        // Parses like `FromStr`: chrono's own deserializer accepts more than RFC 3339.
         Text::deserialize(deserializer)?.0.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -1,5 +1,5 @@
-//! Streams on their way from the log to whoever folds them: a page holds whole streams, so that
-//! each can be folded by itself, and pages are bounded, so that memory is.
+//! Pages of whole streams on their way from the log to a fold.
+//! Whole streams fold independently; bounded pages bound memory.
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -7,24 +7,24 @@ use tokio::task::JoinHandle;
 use super::LogError;
 use crate::RecordedEvent;
 
-/// Enough for one bulk write to be worth its round trip.
+/// Events per page: one bulk write of this size is worth its round trip.
 const PAGE_EVENTS: usize = 2_000;
-/// The longest articles have 200 times the usual length.
+/// Bytes per page: the longest articles have 200 times the usual length.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// Pages that are read ahead.
+/// Number of pages that are read ahead.
 const AHEAD: usize = 1;
 
-/// Whole streams, page by page. Reading goes on while the page before is folded, and ends when this
-/// is dropped.
+/// Whole streams, page by page.
+/// Reads the next page while the caller folds the current one. Dropping it stops the reading.
 pub struct StreamPages {
     pages: mpsc::Receiver<Vec<RecordedEvent>>,
-    /// Until its end was told.
+    /// `None` once its result was returned.
     reading: Option<JoinHandle<Result<(), LogError>>>,
 }
 
 impl StreamPages {
-    /// Starts to read, in a task of its own: `read` sends every event, ordered by stream and
-    /// version, and returns when there are no more.
+    /// Spawns a task that reads.
+    /// `read` sends all events, ordered by stream and version, then returns the sender.
     pub fn reading<R>(read: impl FnOnce(StreamSender) -> R) -> Self
     where
         R: Future<Output = Result<StreamSender, LogError>> + Send + 'static,
@@ -38,10 +38,10 @@ impl StreamPages {
         Self { pages, reading: Some(reading) }
     }
 
-    /// The next page; `None` when all has been read, or an error was told.
+    /// The next page; `None` at the end or after an error.
     ///
     /// # Errors
-    /// When reading broke off: what came before it is not all.
+    /// The reading failed: the pages so far are incomplete.
     pub async fn next(&mut self) -> Result<Option<Vec<RecordedEvent>>, LogError> {
         if let Some(page) = self.pages.recv().await {
             return Ok(Some(page));
@@ -59,7 +59,7 @@ impl Drop for StreamPages {
     }
 }
 
-/// Puts events together to pages.
+/// Collects events into pages of whole streams.
 pub struct StreamSender {
     pages: mpsc::Sender<Vec<RecordedEvent>>,
     page: Vec<RecordedEvent>,
@@ -67,7 +67,7 @@ pub struct StreamSender {
 }
 
 impl StreamSender {
-    /// The next event, in order. Waits while enough has been read ahead.
+    /// Adds the next event, in order. Waits while the receiver is behind.
     pub async fn send(&mut self, event: RecordedEvent) {
         let is_full = self.page.len() >= PAGE_EVENTS || self.bytes >= PAGE_BYTES;
         let ends = self.page.last().is_some_and(|last| last.stream_id != event.stream_id);
@@ -82,7 +82,7 @@ impl StreamSender {
         self.bytes = 0;
         let page = std::mem::take(&mut self.page);
         if !page.is_empty() {
-            // Fails when nobody takes them any more, and then this task is about to be ended.
+            // Fails only if the receiver was dropped, which also aborts this task.
             let _ = self.pages.send(page).await;
         }
     }

@@ -1,4 +1,4 @@
-//! ninjs 3.1, the JSON of the IPTC for exchanging news.
+//! ninjs 3.1: the IPTC's JSON format for exchanging news.
 
 use proto::v1::{Article, Retracted};
 use serde::Serialize;
@@ -17,7 +17,7 @@ pub(super) struct Ninjs<'a> {
     version_created: &'a str,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     item: Option<Item<'a>>,
-    /// For who takes it in.
+    /// For the editors at the receiver.
     #[serde(skip_serializing_if = "Option::is_none")]
     ed_note: Option<&'a str>,
 }
@@ -29,7 +29,7 @@ struct Standard {
     schema: &'static str,
 }
 
-/// What there is of an article that was not taken back.
+/// The fields of an article that is not retracted.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {
@@ -69,7 +69,7 @@ struct Subject<'a> {
     rel: &'static str,
 }
 
-/// Where the article is.
+/// The address of the article.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rendition {
@@ -98,7 +98,7 @@ pub(super) fn document<'a>(site: &'a Site, article: &'a Article) -> Ninjs<'a> {
     }
 }
 
-/// All that is left of an article that was taken back.
+/// A retracted article: only its id, language, time and reason remain.
 pub(super) fn canceled<'a>(site: &'a Site, id: &str, retracted: &'a Retracted) -> Ninjs<'a> {
     Ninjs {
         standard: STANDARD,

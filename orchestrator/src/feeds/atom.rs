@@ -1,4 +1,4 @@
-//! Atom (RFC 4287), its pages (RFC 5005), and what was taken back (RFC 6721).
+//! Atom (RFC 4287) with paging (RFC 5005) and tombstones of retracted articles (RFC 6721).
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! RSS 2.0, with the paging of RFC 5005 as the links of Atom that RSS has none of.
+//! RSS 2.0 with paging (RFC 5005) through Atom links, because RSS has no link for it.
 
 use std::io;
 
@@ -44,7 +44,7 @@ fn item(xml: &mut Xml, feed: &Feed<'_>, article: &ArticleSummary) -> io::Result<
         text(xml, "title", &[], &article.title)?;
         text(xml, "link", &[], &feed.article_url(article))?;
         text(xml, "guid", &[("isPermaLink", "false")], &urn(&article.id))?;
-        // To its readers a description is HTML, and ours is a text.
+        // Feed readers parse the description as HTML; ours is plain text.
         text(xml, "description", &[], &partial_escape(teaser(article)))?;
         if let Some(byline) = &article.byline {
             text(xml, "dc:creator", &[], byline)?;
@@ -56,7 +56,7 @@ fn item(xml: &mut Xml, feed: &Feed<'_>, article: &ArticleSummary) -> io::Result<
     })
 }
 
-/// As RFC 822 has it, and RFC 2822 with the whole year.
+/// An RFC 822 date, with the four-digit year of RFC 2822.
 fn date(time: &str) -> String {
     DateTime::parse_from_rfc3339(time).map(|time| time.to_rfc2822()).unwrap_or_default()
 }

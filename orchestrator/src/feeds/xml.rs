@@ -1,4 +1,4 @@
-//! XML that every reader can read, whatever is in the texts.
+//! Writes XML that stays well-formed for any text.
 
 use std::borrow::Cow;
 use std::io;
@@ -6,13 +6,12 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-/// A document in memory.
+/// An XML document in memory.
 pub(crate) type Xml = Writer<Vec<u8>>;
 
-/// Attributes of an element.
 pub(crate) type Attributes<'a> = &'a [(&'a str, &'a str)];
 
-/// A document with this root.
+/// Writes a document with this root element.
 pub(crate) fn document(
     root: &str,
     attributes: Attributes<'_>,
@@ -24,7 +23,7 @@ pub(crate) fn document(
     Ok(xml.into_inner())
 }
 
-/// An element with others in it.
+/// Writes an element with child elements.
 pub(crate) fn element(
     xml: &mut Xml,
     name: &str,
@@ -35,7 +34,7 @@ pub(crate) fn element(
     element.write_inner_content(content).map(drop)
 }
 
-/// An element with a text in it.
+/// Writes an element that contains text.
 pub(crate) fn text(
     xml: &mut Xml,
     name: &str,
@@ -46,7 +45,7 @@ pub(crate) fn text(
     element.write_text_content(BytesText::new(&readable(text))).map(drop)
 }
 
-/// An element with nothing in it.
+/// Writes an element without content.
 pub(crate) fn empty(xml: &mut Xml, name: &str, attributes: Attributes<'_>) -> io::Result<()> {
     let attributes: Vec<_> =
         attributes.iter().map(|(name, value)| (*name, readable(value))).collect();
@@ -54,7 +53,7 @@ pub(crate) fn empty(xml: &mut Xml, name: &str, attributes: Attributes<'_>) -> io
     xml.create_element(name).with_attributes(attributes).write_empty().map(drop)
 }
 
-/// Without the characters that no XML document may have, not even escaped (XML 1.0, 2.2).
+/// Removes characters that XML 1.0 (2.2) forbids even when escaped.
 fn readable(text: &str) -> Cow<'_, str> {
     let is_readable = |c: char| match c {
         '\t' | '\n' | '\r' => true,

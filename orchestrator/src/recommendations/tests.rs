@@ -1,4 +1,4 @@
-//! What is recommended, and why.
+//! Order and reasons of recommendations.
 
 use super::*;
 

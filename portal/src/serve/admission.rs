@@ -1,5 +1,5 @@
-//! Which requests are let in: more than can be worked on are turned away at once, which costs
-//! nothing, instead of being answered late, which costs everybody.
+//! Admission of requests: rejects requests above the limits at once with 503.
+//! A rejection costs little; accepting too many would slow down all requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-/// Requests that are worked on at the same time.
+/// Maximum number of concurrent requests.
 const REQUESTS: usize = 512;
-/// Memory for their bodies, in units of 1 KiB: 64 of the largest, thousands of usual ones.
+/// Memory for request bodies, in KiB: 64 of the largest, or thousands of usual ones.
 const BODIES_KIB: usize = 64 << 10;
 const GRPC: &str = "application/grpc";
-/// From the head of a request to the head of its answer, its body included. Longer than what is
-/// inside it may take (10 s for the body, 10 s for the command-stack), which answer more precisely.
+/// Deadline from the head of a request to the head of its response, request body included.
+/// Longer than the inner timeouts (body 10 s, command-stack 10 s), whose errors are more precise.
 const REQUEST_TIME: Duration = Duration::from_secs(21);
 
-/// Counts the requests of one listener. Clones share it.
+/// Limits the requests of one listener. Clones share the limits.
 #[derive(Clone)]
 pub(super) struct Admission {
     requests: Arc<Semaphore>,
@@ -40,9 +40,9 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// The router's answer, or 503.
+    /// Returns the router's response, or 503 if a limit or the deadline is exceeded.
     pub(super) async fn answer(&self, router: Router, mut request: Request) -> Response {
-        // Whoever asks how we are must learn it also, and above all, when we are busy.
+        // Health and metrics must be available above all under overload.
         let path = request.uri().path();
         if path.starts_with("/health/") || path == "/metrics" {
             return route(router, request).await;
@@ -72,8 +72,8 @@ fn named(id: axum::http::HeaderValue, problem: Problem) -> Response {
     response
 }
 
-/// What a body may take: as long as it says it is, or as long as the longest. A question in gRPC does
-/// not say it, and is never long (`query-stack/src/grpc.rs`).
+/// The memory to reserve for a body, in KiB: its declared size, at most the limit.
+/// gRPC requests declare no size; their limit is small (`query-stack/src/grpc.rs`).
 fn kib(request: &Request) -> u32 {
     let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == GRPC);
     let limit = if is_grpc { LARGEST_QUESTION } else { BODY_LIMIT } as u64;
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// A service that never answers, except how it is.
+    /// A service that never responds, except to health checks.
     fn stuck() -> Router {
         let stuck = async || std::future::pending::<()>().await;
         Router::new()

@@ -1,4 +1,4 @@
-//! One connection: what it may take its time for.
+//! Serves one connection, with its timeouts and limits.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,19 +25,19 @@ use tower::service_fn;
 
 use super::admission::Admission;
 
-/// For the TLS handshake.
+/// Timeout of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// A connection that did nothing from one look to the next is ended. Longer than `--idle-timeout`,
-/// because of HTTP/2, where one connection serves for long.
+/// Interval of the idle check, which closes a connection without requests since the last check.
+/// Longer than `--idle-timeout`, because HTTP/2 uses one connection for a long time.
 const IDLE: Duration = Duration::from_secs(60);
-/// The head of a request in bytes; a browser's has 1 to 4 KiB, ours with a token the same.
+/// Maximum size of a request head, in bytes; browsers and our clients with a token need 1 to 4 KiB.
 const HEAD_BYTES: usize = 32 << 10;
-/// Requests that one HTTP/2 connection may have under way.
+/// Maximum number of concurrent requests of one HTTP/2 connection.
 const STREAMS: u32 = 256;
-/// An HTTP/2 peer that does not answer pings so often is gone.
+/// Interval of HTTP/2 keep-alive pings; a peer that does not answer them is disconnected.
 const PING: Duration = Duration::from_secs(20);
 
-/// Serves connections. Clones share everything.
+/// Serves connections. Clones share all state.
 #[derive(Clone)]
 pub(super) struct Connections {
     router: Router,
@@ -45,7 +45,7 @@ pub(super) struct Connections {
     tls: Option<TlsAcceptor>,
     shutdown: CancellationToken,
     ending: Ending,
-    /// Who is in: none is left when it is full.
+    /// One permit per connection that may still be accepted.
     places: Arc<Semaphore>,
     http: Arc<Builder<TokioExecutor>>,
 }
@@ -73,7 +73,7 @@ impl Connections {
 
     /// Returns when the connection is closed.
     pub(super) async fn serve(self, stream: TcpStream, peer: SocketAddr) {
-        // Small answers must not wait for Nagle's algorithm.
+        // Nagle's algorithm would delay small responses.
         let _ = stream.set_nodelay(true);
         let Some(tls) = self.tls.clone() else { return self.speak_http(stream, peer).await };
         match timeout(HANDSHAKE, tls.accept(stream)).await {
@@ -88,8 +88,8 @@ impl Connections {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: SocketAddr,
     ) {
-        // One of its own: a connection looks at it whenever it is woken, and would wait for all others
-        // behind the lock of one that they share.
+        // A child token per connection: each wake-up checks the token, and connections that shared
+        // one would contend for its lock.
         let (http, shutdown) = (Arc::clone(&self.http), self.shutdown.child_token());
         let served = Arc::new(Served { connections: self, peer, used: Use::default() });
         let of_requests = Arc::clone(&served);
@@ -120,7 +120,7 @@ impl Connections {
     }
 }
 
-/// One connection, for its requests.
+/// One connection, shared by its requests.
 struct Served {
     connections: Connections,
     peer: SocketAddr,
@@ -135,7 +135,7 @@ impl Served {
         request.extensions_mut().insert(ending.clone());
         let keeps_place = request.version() <= Version::HTTP_11;
         let mut response = admission.answer(router.clone(), request).await;
-        // While others wait for a place, nobody keeps one only to be idle.
+        // When no permit is left, an HTTP/1 connection closes after its response to make room.
         if keeps_place && places.available_permits() == 0 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -143,7 +143,7 @@ impl Served {
     }
 }
 
-/// What a connection is used for.
+/// Counts the requests of a connection.
 #[derive(Default)]
 struct Use {
     under_way: AtomicUsize,
@@ -151,7 +151,7 @@ struct Use {
 }
 
 impl Use {
-    /// Returns when nothing has happened for a while.
+    /// Returns when no request was active from one check to the next.
     async fn ends(&self) {
         let mut looks = interval(IDLE);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -168,7 +168,7 @@ impl Use {
     }
 }
 
-/// A request, until it is answered or given up.
+/// Counts a request as active until it is dropped.
 struct UnderWay<'a>(&'a Use);
 
 impl<'a> UnderWay<'a> {

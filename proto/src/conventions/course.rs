@@ -1,5 +1,5 @@
-//! The course of one request, from its head to the head of its answer: what it is called, and how it
-//! is logged, timed and traced. What is done for it elsewhere takes its name along ([`carry`]).
+//! One request from its head to the head of its response: request id, log, metrics and trace.
+//! [`carry`] passes the request id and the trace to other services.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -26,12 +26,12 @@ tokio::task_local! {
 }
 
 impl Route {
-    /// Whether everything below an address has it.
+    /// Whether the route matches every address below a prefix.
     fn is_open(&self) -> bool {
         self.as_str().contains("{*")
     }
 
-    /// For whoever handed the request on to us, and does not know our routes.
+    /// Attaches the route for an in-process caller, which does not know our routes.
     fn tell(self, response: &mut Response<Body>) {
         if let Self::Matched(route) = self {
             response.extensions_mut().insert(route);
@@ -53,8 +53,7 @@ impl UnderWay {
     }
 }
 
-/// Gives what is sent elsewhere the name and the trace of the request that this task works on, if it
-/// works on one.
+/// Sets the request id and `traceparent` of the current request, if any, on outgoing headers.
 pub fn carry(headers: &mut HeaderMap) {
     let _ = UNDER_WAY.try_with(|UnderWay { id, traceparent, .. }| {
         for (name, value) in [(REQUEST_ID, id), (TRACEPARENT, traceparent)] {
@@ -65,8 +64,8 @@ pub fn carry(headers: &mut HeaderMap) {
     });
 }
 
-/// From now on a panic is a record of the log, with the request in which it happened: the only one,
-/// because whoever catches it says nothing more.
+/// Logs every panic from now on, with the request in which it happens.
+/// This is the only record: code that catches a panic logs nothing.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let what = panic.payload_as_str().unwrap_or("it does not say why");
@@ -76,9 +75,9 @@ pub fn log_panics() {
     }));
 }
 
-/// Answers a request with what is at hand: it is named and counted like any other, and nothing else is
-/// done for it. `None` when nothing is at hand, and while every request is traced or logged: that is
-/// done for those who take the usual way.
+/// Answers a request before routing, with a request id and metrics but no other layer.
+/// `None` if `at_hand` has no response, or if requests are traced or logged at DEBUG, which the
+/// router does.
 pub fn answer_at_once(
     request: &Request,
     route: &'static str,
@@ -88,7 +87,7 @@ pub fn answer_at_once(
         return None;
     }
     let began = Instant::now();
-    // A panic is met again on the usual way, and answered there.
+    // After a panic here, the router handles the request and reports the panic.
     let mut response = std::panic::catch_unwind(AssertUnwindSafe(at_hand)).ok()??;
     let (method, status) = (name_of(request.method()), response.status().as_u16());
     metrics::http_request(method, &Route::Named(route), Some(status), began.elapsed());
@@ -103,7 +102,7 @@ pub(super) async fn name_request(mut request: Request, next: Next) -> Response<B
     let mut step = begin(&mut request, &route);
     let mut timing = Timing::begin(request.method(), &route);
     let (method, path) = (request.method(), request.uri().path());
-    // Of the highest level, so that no record is without it, however little is logged.
+    // The span has the highest level, so that every record has it at any log level.
     let id_text = id.to_str().ok();
     let span =
         tracing::error_span!("request", id = id_text, %method, path, trace_id = step.trace_id());
@@ -123,16 +122,16 @@ pub(super) async fn name_request(mut request: Request, next: Next) -> Response<B
     response
 }
 
-/// Where it panics, [`log_panics`] has said why. The answer is left as it is: a layer of the library
-/// that does the same would put its body into one more box, which the live updates pass through for
-/// every client and event.
+/// Turns a panic into a 500; [`log_panics`] has logged it. Other responses are unchanged.
+/// The library's layer for this boxes every body, at a cost for each live update.
 async fn run(next: Next, request: Request) -> Response<Body> {
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answer.unwrap_or_else(|_| Problem::internal().into_response())
 }
 
-/// The refusal was taken out of the answer, so that of two services in one process only the one that
-/// refused writes it.
+/// Logs the response, and a refusal as a security record.
+/// The refusal was removed from the response, so only the refusing one of two services in a process
+/// logs it.
 fn tell(span: &Span, status: u16, from: Origin, refusal: Option<Refusal>) {
     let _entered = span.enter();
     tracing::debug!(status, "answered");
@@ -142,7 +141,7 @@ fn tell(span: &Span, status: u16, from: Origin, refusal: Option<Refusal>) {
     }
 }
 
-/// Whoever asks how we are is not worth a trace.
+/// Starts the step of a request. Health checks and scrapes are not traced.
 fn begin(request: &mut Request, route: &Route) -> Step {
     if !Step::is_wanted() || route.as_str().starts_with("/health/") || route.as_str() == "/metrics"
     {
@@ -159,20 +158,20 @@ fn begin(request: &mut Request, route: &Route) -> Step {
     step
 }
 
-/// What follows from the request is part of this step.
+/// Makes the step the parent of all that follows from the request.
 fn hand_on(step: &Step, headers: &mut HeaderMap) {
     if let Some(Ok(value)) = step.traceparent().map(HeaderValue::try_from) {
         headers.insert(TRACEPARENT, value);
     }
 }
 
-/// A method that somebody made up has the name that OpenTelemetry gives them all.
+/// The name of a method; OpenTelemetry prescribes `_OTHER` for unknown ones.
 fn name_of(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
     known.into_iter().find(|known| method == *known).unwrap_or("_OTHER")
 }
 
-/// Counts a request when it is over, also one whose client went away.
+/// Records the duration of a request when dropped, also if the client disconnected.
 struct Timing {
     began: Instant,
     method: &'static str,
@@ -181,7 +180,7 @@ struct Timing {
 }
 
 impl Timing {
-    /// A request that a service of the same process makes is a part of one that is counted.
+    /// `None` within another request of this process, which is counted already.
     fn begin(method: &Method, route: &Route) -> Option<Self> {
         let is_first = UNDER_WAY.try_with(|_| ()).is_err();
         is_first.then(|| {
@@ -192,7 +191,8 @@ impl Timing {
 }
 
 impl Timing {
-    /// Where a request was only handed on within this process, it counts for whoever took it.
+    /// Records the status.
+    /// A request forwarded within this process counts for the route that handled it.
     fn answered(&mut self, status: u16, taken_by: Option<MatchedPath>) {
         self.status = Some(status);
         if taken_by.is_some() && self.route.is_open() {
@@ -231,7 +231,7 @@ pub(super) async fn name_call(mut request: Request, next: Next) -> Response<Body
     response
 }
 
-/// The code of an answer without a body is among its headers; one with a body begins well.
+/// The gRPC code: in the headers of a response without a body; a response with a body starts as OK.
 fn code(response: &Response<Body>) -> usize {
     const INTERNAL: usize = 13;
     if !response.status().is_success() {
@@ -241,7 +241,7 @@ fn code(response: &Response<Body>) -> usize {
     code.map_or(0, |code| code.parse().unwrap_or(INTERNAL))
 }
 
-/// Where a request comes from: as the doors before us say, or the connection.
+/// The source of a request: `X-Forwarded-For` and the peer of the connection.
 struct Origin(Option<HeaderValue>, Option<ConnectInfo<SocketAddr>>);
 
 impl Origin {
@@ -254,7 +254,7 @@ impl Origin {
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(forwarded, peer) = self;
-        // Anybody can write one, of any length: so the connection is told as well.
+        // A client can forge this header, so the peer is logged as well.
         if let Some(forwarded) = forwarded.as_ref().and_then(|value| value.to_str().ok()) {
             write!(f, "{} via ", forwarded.get(..200).unwrap_or(forwarded))?;
         }

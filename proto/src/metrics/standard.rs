@@ -1,8 +1,8 @@
-//! Figures that OpenTelemetry has names for (its semantic conventions, as Prometheus spells them), so
-//! that dashboards that others have made show ours. They have no prefix.
+//! Metrics with names from the OpenTelemetry semantic conventions, as Prometheus writes them.
+//! They have no prefix, so existing dashboards work.
 //!
-//! Nothing here allocates for an HTTP request: a label is a word of ours, a number or the template of a
-//! route, never what somebody sent. So there are no more series than routes, methods and statuses.
+//! No HTTP request allocates here: a label is a constant, a number or a route template, never
+//! client input. Routes, methods and statuses therefore bound the number of series.
 
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 
 use super::{FIGURES, Number};
 
-/// In seconds, as the semantic conventions advise.
+/// Histogram buckets in seconds, as the semantic conventions advise.
 const SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 const UNKNOWN: &str = "unknown";
@@ -27,16 +27,16 @@ type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 /// The template of the route that answers a request.
 #[derive(Debug, Clone)]
 pub enum Route {
-    /// The router has found it.
+    /// The route that the router found.
     Matched(MatchedPath),
-    /// It was answered before a router was asked.
+    /// The route of a request that was answered before routing.
     Named(&'static str),
-    /// There is none.
+    /// No route.
     Unknown,
 }
 
 impl Route {
-    /// As it was given to the router, such as `/v1/news/{category}`.
+    /// The template, such as `/v1/news/{category}`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -80,7 +80,7 @@ struct OfRequest {
     http_response_status_code: Status,
 }
 
-/// None for who went away, or was left, before there was an answer.
+/// `None`: the request ended without a response, for example because the client disconnected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Status(Option<u16>);
 
@@ -97,7 +97,7 @@ struct OfCall {
     rpc_response_status_code: &'static str,
 }
 
-/// The codes of gRPC, each at its number.
+/// The gRPC codes, indexed by number.
 const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -160,7 +160,7 @@ impl Standard {
     }
 }
 
-/// A request was answered with this status, or by nobody.
+/// Records an HTTP request; no status means that it ended without a response.
 pub(crate) fn http_request(
     method: &'static str,
     route: &Route,
@@ -175,9 +175,9 @@ pub(crate) fn http_request(
     FIGURES.standard.requests.get_or_create(&of).observe(took.as_secs_f64());
 }
 
-/// A gRPC call was answered with this code.
+/// Records a gRPC call.
 pub(crate) fn rpc(method: &str, code: usize, took: Duration) {
-    // What there is not anybody can make up.
+    // A client can invent any number of unimplemented methods.
     let method = if code == UNIMPLEMENTED { UNKNOWN } else { method };
     let of = OfCall {
         rpc_system_name: "grpc",
@@ -187,13 +187,14 @@ pub(crate) fn rpc(method: &str, code: usize, took: Duration) {
     FIGURES.standard.calls.get_or_create(&of).observe(took.as_secs_f64());
 }
 
-/// How many connections a pool has, and how many of them are idle.
+/// Returns the number of connections of a pool, and how many of them are idle.
 type Look = Box<dyn Fn() -> (usize, usize) + Send>;
 
 static POOLS: Mutex<Vec<(&'static str, Look)>> = Mutex::new(Vec::new());
 
-/// Lets `/metrics` tell of a pool. `look` is asked at every scrape, so it must cost nothing; it says
-/// how many connections there are, and how many of them are idle.
+/// Adds a connection pool to `/metrics`.
+/// Every scrape calls `look`, which must be cheap: it returns the numbers of all and of idle
+/// connections.
 pub fn watch_pool(name: &'static str, look: impl Fn() -> (usize, usize) + Send + 'static) {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(look)));
 }

@@ -1,4 +1,4 @@
-//! From calls to paths and schemas.
+//! Builds the OpenAPI paths and schemas of calls.
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Who, shared};
 
-/// What one service tells of its calls.
+/// The part of the OpenAPI document that describes the calls of one service.
 pub struct Part {
-    /// Of types as they are written, and as they are read: an optional field of an answer may always
-    /// be there, one of a request need not be.
+    /// Separate generators for responses (`written`) and requests (`read`).
+    /// A field that every response has may be optional in a request.
     written: SchemaGenerator,
     read: SchemaGenerator,
     paths: Map<String, Value>,
@@ -31,7 +31,7 @@ impl Default for Part {
 }
 
 impl Part {
-    /// The same, with these calls under a heading.
+    /// Adds calls under a tag.
     #[must_use]
     pub fn with(mut self, tag: &str, calls: impl IntoIterator<Item = Call>) -> Self {
         for call in calls {
@@ -81,7 +81,7 @@ impl Part {
         parameters
     }
 
-    /// A type of parameters is no schema that anybody refers to: its fields are.
+    /// Moves a parameter type out of the schemas: the document contains only its fields.
     fn named(&mut self, schema: Value) -> Value {
         let name = schema["$ref"].as_str().and_then(|to| to.rsplit('/').next());
         let found = name.and_then(|name| self.read.definitions_mut().remove(name));
@@ -101,7 +101,7 @@ impl Part {
         let mut responses = Map::new();
         for (status, mut response) in own {
             let other = responses.remove(&status).map(|mut other: Value| other["content"].take());
-            // The same answer in other forms.
+            // The same response in another media type.
             if let Some(Value::Object(forms)) = other {
                 forms.into_iter().for_each(|(form, schema)| response["content"][form] = schema);
             }
@@ -137,7 +137,7 @@ impl Part {
     }
 }
 
-/// Each requirement is enough by itself.
+/// Alternatives: one satisfied requirement is enough.
 fn security(who: Who) -> Vec<Value> {
     match who {
         Who::Anyone => vec![],

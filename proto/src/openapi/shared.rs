@@ -1,44 +1,44 @@
-//! What calls share: problems, headers, parameters.
+//! The shared components of calls: problems, headers, parameters.
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Map, Value, json};
 
 use crate::FieldError;
 
-/// Any refusal or failure (RFC 9457). What a client decides on is `type`.
+/// Any refusal or failure (RFC 9457). Clients decide on `type`.
 #[derive(JsonSchema)]
 #[schemars(rename = "Problem")]
 #[expect(dead_code, reason = "what `Problem` is written as")]
 struct Details {
-    /// Such as `/problems/version-conflict`.
+    /// The kind of problem, such as `/problems/version-conflict`.
     #[schemars(rename = "type")]
     kind: String,
     title: String,
-    /// As of the answer itself.
+    /// The HTTP status of the response.
     status: u16,
-    /// One sentence, for who reads the log of the client.
+    /// One sentence for the reader of the client's log.
     detail: String,
-    /// Of `/problems/invalid-fields`: every field that is wrong.
+    /// In `/problems/invalid-fields`: every wrong field.
     #[schemars(default)]
     errors: Option<Vec<FieldError>>,
-    /// Of `/problems/version-conflict`: the version as it is.
+    /// In `/problems/version-conflict`: the current version.
     #[schemars(default)]
     current_version: Option<i64>,
-    /// Of `/problems/illegal-transition`: the state of the article.
+    /// In `/problems/illegal-transition`: the state of the article.
     #[schemars(default)]
     status_of_article: Option<String>,
-    /// Of `/problems/illegal-transition`: what was asked for.
+    /// In `/problems/illegal-transition`: the refused command.
     #[schemars(default)]
     command: Option<String>,
-    /// Of `/problems/retracted`: why, for the readers.
+    /// In `/problems/retracted`: the reason, for readers.
     #[schemars(default)]
     reason: Option<String>,
-    /// Of `/problems/retracted`: when.
+    /// In `/problems/retracted`: the time of the retraction.
     #[schemars(default)]
     retracted_at: Option<String>,
 }
 
-/// `{"components": …}` with what calls refer to.
+/// `{"components": …}` with the components that calls refer to.
 #[must_use]
 pub fn components() -> Value {
     let mut problem = schema_for!(Details);
@@ -140,7 +140,7 @@ fn parameters() -> Value {
     })
 }
 
-/// What a place in an address can be: everything else names nothing.
+/// The schema of a path parameter; the server answers any other value with 404.
 pub(super) fn path_parameter(path: &str, name: &str) -> Value {
     let (description, schema) = match name {
         "category" => (
@@ -163,7 +163,7 @@ pub(super) fn path_parameter(path: &str, name: &str) -> Value {
     json!({"in": "path", "name": name, "required": true, "description": description, "schema": schema})
 }
 
-/// The fields of a type of parameters.
+/// The fields of a parameter type as query parameters.
 pub(super) fn query_parameters(schema: &Value, known: fn(&str) -> bool) -> Vec<Value> {
     let Some(properties) = schema["properties"].as_object() else { return Vec::new() };
     let parameter = |(name, schema): (&String, &Value)| {
@@ -179,7 +179,7 @@ pub(super) fn query_parameters(schema: &Value, known: fn(&str) -> bool) -> Vec<V
     properties.iter().filter(|(name, _)| known(name)).map(parameter).collect()
 }
 
-/// Who leaves a parameter out does so; there is no way to write null.
+/// Removes `null` from a schema: a query parameter is absent or has a value.
 fn not_null(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(types) = schema["type"].as_array().filter(|types| types.len() == 2) {
@@ -196,8 +196,8 @@ fn not_null(schema: &Value) -> Value {
     schema
 }
 
-/// One of some words, as one list of them: what schemars makes of words with comments, a choice of
-/// schemas with one word each, no generator of clients sees through.
+/// Replaces a `oneOf` of documented string constants by one `enum`.
+/// Client generators do not understand the `oneOf` that schemars derives from documented variants.
 pub(super) fn plain_enum(schema: &mut Schema) {
     let Some(choices) = schema.get("oneOf").and_then(Value::as_array) else { return };
     let words = |choice: &Value| match (&choice["type"], &choice["const"], &choice["enum"]) {
@@ -219,7 +219,7 @@ pub(super) fn plain_enum(schema: &mut Schema) {
     schema.insert("description".to_owned(), json!(description.trim()));
 }
 
-/// How an article that was answered is named in the next call.
+/// An OpenAPI link: the next call takes its parameters from the response with an article.
 pub(super) fn link(name: &str) -> Value {
     let mut parameters = json!({
         "path.category": "$response.body#/category",

@@ -1,7 +1,7 @@
-//! Lets `jsonwebtoken` sign and verify with ring's Ed25519, and with nothing else.
+//! Makes `jsonwebtoken` use ring's Ed25519 and no other algorithm.
 //!
-//! The cryptography that `jsonwebtoken` could bring itself is either a further C library or one
-//! that has RSA and the NIST curves besides; ring is here already, for TLS.
+//! The built-in alternatives need another C library, or include RSA and the NIST curves; ring is
+//! already present for TLS.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
@@ -9,13 +9,14 @@ use jsonwebtoken::signature::{Error, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 
-/// `jsonwebtoken` looks its cryptography up in a variable of the process and panics when that is
-/// not set, so whatever makes a key of ours calls this first. A second call does nothing.
+/// Installs the cryptography; repeated calls do nothing.
+/// `jsonwebtoken` reads it from a global and panics if it is unset, so all code that creates a key
+/// calls this.
 pub(super) fn install() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: signer,
         verifier_factory: verifier,
-        // Only for JWKs made by the library; ours are in `keys`.
+        // Needed only for JWKs that the library creates; ours are in `keys`.
         key_utils: KeyUtils::new_unimplemented(),
     };
     let _ = PROVIDER.install_default();

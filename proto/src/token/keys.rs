@@ -1,4 +1,4 @@
-//! The keys of the tokens: the private ones, and the set of public ones as it is published.
+//! Signing keys, and the published set of public keys.
 
 use std::fmt;
 
@@ -22,8 +22,8 @@ pub struct PublicKeys {
     pub(super) keys: Vec<PublicKey>,
 }
 
-/// A key of another kind is left out and not an error (RFC 7517, 5), so that a later version can
-/// publish further kinds while this one still runs.
+/// Skips keys of other kinds instead of failing (RFC 7517, 5).
+/// A later version can then publish new kinds while this one still runs.
 fn those_we_know<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PublicKey>, D::Error> {
     let keys = Vec::<Value>::deserialize(deserializer)?;
     Ok(keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect())
@@ -48,7 +48,7 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// The key is named by its thumbprint (RFC 7638), so no two keys have the same name.
+    /// The `kid` is the thumbprint (RFC 7638), which is unique per key.
     pub(super) fn new(x: [u8; 32]) -> Self {
         let members =
             format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, String::from(Point(x)));
@@ -82,7 +82,7 @@ enum Usage {
     Sig,
 }
 
-/// The public key itself; base64url in JSON.
+/// The bytes of a public key; base64url in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline, with = "String")]
 #[serde(try_from = "String", into = "String")]
@@ -103,21 +103,21 @@ impl From<Point> for String {
     }
 }
 
-/// Why there is no key, or no token. Says nothing about the key.
+/// Why a key or token cannot be created. Contains no part of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The bytes are something else.
+    /// The bytes are not an Ed25519 key.
     #[error("not an Ed25519 key")]
     NotAKey,
-    /// The operating system has none.
+    /// The operating system provides no randomness.
     #[error("there is no randomness for a new key")]
     NoRandomness,
-    /// The claims could not be written as JSON.
+    /// The claims cannot be serialized or signed.
     #[error("the token could not be signed")]
     NotSigned,
 }
 
-/// A private key. It is wiped from memory when it is dropped, and `Debug` shows only its name.
+/// A private key. It is erased from memory when dropped; `Debug` prints only the `kid`.
 #[derive(Clone)]
 pub struct SigningKey {
     public: PublicKey,
@@ -125,7 +125,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A new key.
+    /// Generates a key.
     ///
     /// # Errors
     /// [`KeyError::NoRandomness`].
@@ -134,10 +134,10 @@ impl SigningKey {
         Self::from_pkcs8(pkcs8.map_err(|_| KeyError::NoRandomness)?.as_ref())
     }
 
-    /// A key that was kept as [`Self::pkcs8`].
+    /// Restores a key from the bytes of [`Self::pkcs8`].
     ///
     /// # Errors
-    /// [`KeyError::NotAKey`], also when the public half does not belong to the private one.
+    /// [`KeyError::NotAKey`], also if the public and private halves do not match.
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, KeyError> {
         ed25519::install();
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| KeyError::NotAKey)?;
@@ -145,25 +145,25 @@ impl SigningKey {
         Ok(Self { public: PublicKey::new(x), private: EncodingKey::from_ed_der(pkcs8) })
     }
 
-    /// The secret itself, as PKCS#8 (RFC 5958) in DER: for a file that only its owner reads.
+    /// The secret key as PKCS#8 (RFC 5958) in DER, for a file that only its owner can read.
     #[must_use]
     pub fn pkcs8(&self) -> &[u8] {
         self.private.as_bytes()
     }
 
-    /// The name that tokens carry as `kid`.
+    /// The name of the key, which tokens carry as `kid`.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.public.kid
     }
 
-    /// What others need to verify the tokens.
+    /// The public half, which verifies the tokens.
     #[must_use]
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// The token with these claims: a compact JWS (RFC 7515).
+    /// Signs claims as a token: a compact JWS (RFC 7515).
     ///
     /// # Errors
     /// [`KeyError::NotSigned`].

@@ -1,4 +1,4 @@
-//! What is accepted, and for how long.
+//! Accepted tokens and their lifetimes.
 
 mod forgeries;
 mod formats;
@@ -12,7 +12,7 @@ use super::*;
 
 const NOW_S: i64 = 1_795_244_400;
 
-/// So many seconds after the tokens of these tests were issued.
+/// A time, in seconds after the tokens of these tests were issued.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis((NOW_S + seconds) * 1000)
 }
@@ -34,7 +34,7 @@ fn verifier(key: &SigningKey) -> Verifier {
     Verifier::new(keys(&[key]))
 }
 
-/// Signed now, for ten minutes.
+/// A token issued at `at(0)`, valid for ten minutes.
 fn token(key: &SigningKey, principal: &Principal) -> String {
     key.sign(&Claims::new(principal, ACCESS_TOKEN_LIFETIME, at(0))).expect("a token")
 }
@@ -54,21 +54,20 @@ fn claims() -> Value {
     })
 }
 
-/// A value with one member changed; null takes it away.
+/// Replaces one member of a value; null removes it.
 fn with(mut value: Value, name: &str, member: Value) -> Value {
     value[name] = member;
     value.as_object_mut().expect("an object").retain(|_, member| !member.is_null());
     value
 }
 
-/// A token written by hand and signed well, whatever it says.
+/// A correctly signed token with any header and claims.
 fn crafted(key: &SigningKey, header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", base64(header.to_string()), base64(claims.to_string()));
     let pair = Ed25519KeyPair::from_pkcs8(key.pkcs8()).expect("a key");
     format!("{message}.{}", base64(pair.sign(message.as_bytes())))
 }
 
-/// The parts of a token.
 fn parts(token: &str) -> [&str; 3] {
     token.split('.').collect::<Vec<_>>().try_into().expect("three parts")
 }

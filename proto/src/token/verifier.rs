@@ -1,4 +1,4 @@
-//! Who sent this token? Asked for every command, so what was verified is remembered for a while.
+//! Verification of access tokens, with a cache, because every command needs it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use ring::digest::{SHA256, digest};
 
 use super::{AUDIENCE, Claims, ISSUER, Principal, PublicKeys, TYPE, TokenError, ed25519};
 
-/// How many verified tokens are remembered: about 2 MB of them.
+/// Maximum number of cached tokens: about 2 MB.
 const REMEMBERED: usize = 4096;
 
-/// What the library looks at. The times are not among it: it would read the system clock.
+/// The checks of the library. It does not check times, because it would read the system clock.
 static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[ISSUER]);
@@ -24,27 +24,27 @@ static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
     validation
 });
 
-/// Verifies access tokens with public keys that can be replaced while it is in use.
+/// Verifies access tokens with public keys that can be replaced during use.
 pub struct Verifier {
     trusted: RwLock<Arc<Trusted>>,
 }
 
 impl Verifier {
-    /// A verifier that accepts what these keys have signed.
+    /// Accepts tokens signed with these keys.
     #[must_use]
     pub fn new(keys: PublicKeys) -> Self {
         Self { trusted: RwLock::new(Trusted::new(keys)) }
     }
 
-    /// From now on only these keys count, also for tokens that were verified before.
+    /// Replaces the keys; tokens verified with removed keys become invalid.
     pub fn replace(&self, keys: PublicKeys) {
         *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = Trusted::new(keys);
     }
 
-    /// Whose token it is.
+    /// The principal of a valid token.
     ///
     /// # Errors
-    /// See [`TokenError`]. [`TokenError::UnknownKey`] may mean that there are newer keys.
+    /// See [`TokenError`]. [`TokenError::UnknownKey`] may mean that newer keys exist.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Principal, TokenError> {
         let trusted = Arc::clone(&self.trusted.read().unwrap_or_else(PoisonError::into_inner));
         let claims = trusted.claims(token)?;
@@ -53,18 +53,18 @@ impl Verifier {
     }
 }
 
-/// Without the tokens.
+/// Prints neither keys nor tokens.
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier").finish_non_exhaustive()
     }
 }
 
-/// A set of keys, and what was verified with it. They are replaced together, so a token that was
-/// being verified meanwhile is remembered only with the keys that are given up.
+/// A set of keys and the tokens verified with it, replaced together.
+/// A token that is verified during a replacement is cached only with the old keys.
 struct Trusted {
     keys: HashMap<String, DecodingKey>,
-    /// By SHA-256, so that no token lies about in memory.
+    /// Claims by the SHA-256 of the token, so that no token stays in memory.
     verified: Mutex<HashMap<[u8; 32], Arc<Claims>>>,
 }
 
@@ -76,8 +76,8 @@ impl Trusted {
         Arc::new(Self { keys, verified: Mutex::default() })
     }
 
-    /// The claims of a token that one of the keys has signed. Their times are not checked: they
-    /// are good at one moment and not at another, and this is remembered.
+    /// The claims of a correctly signed token, without a check of the times.
+    /// The result is cached, and the times may become invalid later.
     fn claims(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
         let name = sha256(token);
         let known =
@@ -109,7 +109,7 @@ fn sha256(token: &str) -> [u8; 32] {
     hash
 }
 
-/// The `kid` of a header that may be ours. The algorithm is looked at before any key is chosen.
+/// The `kid` of an acceptable header. The algorithm is checked before a key is chosen.
 fn check_header(header: &Header) -> Result<&str, TokenError> {
     let media_type = format!("application/{TYPE}");
     let typ = header.typ.as_deref().unwrap_or_default();
@@ -118,7 +118,7 @@ fn check_header(header: &Header) -> Result<&str, TokenError> {
     } else if !typ.eq_ignore_ascii_case(TYPE) && !typ.eq_ignore_ascii_case(&media_type) {
         Err(TokenError::Invalid("not of the type at+jwt"))
     } else if header.crit.is_some() {
-        // The library reads past it; RFC 7515, 4.1.11 does not allow that.
+        // The library ignores `crit`, which RFC 7515, 4.1.11 forbids.
         Err(TokenError::Invalid("an extension that is not known here"))
     } else {
         header.kid.as_deref().ok_or(TokenError::Invalid("no kid"))

@@ -1,5 +1,5 @@
-//! What there has to be at the broker: the exchange, a queue for each projection and partition, and
-//! the dead letter queue.
+//! Declares the exchanges and queues at the broker.
+//! Each projection has a queue per partition; readings and dead letters have one queue each.
 
 use lapin::options::{
     ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -10,15 +10,15 @@ use lapin::{Channel, ExchangeKind};
 use crate::bus::Queue;
 
 pub(super) const EXCHANGE: &str = "portal.events";
-/// The exchange of readings, and its only queue.
+/// The exchange of readings and its only queue.
 pub(super) const READINGS: &str = "portal.readings";
 const DEAD_LETTERS: &str = "portal.dead-letters";
-/// A message that came back this often goes to the dead letter queue; the projector has long read
-/// it from the log by then.
+/// After this many deliveries an event becomes a dead letter.
+/// By then, its projector has long read it from the log.
 const DELIVERY_LIMIT: i32 = 20;
-/// Dead letters are evidence, not data: the oldest make room.
+/// Maximum number of dead letters. They serve diagnosis only, so the oldest are dropped.
 const DEAD_LETTERS_KEPT: i32 = 10_000;
-/// The oldest make room: what was read matters less the longer ago it was.
+/// Maximum number of readings. The oldest matter least and are dropped.
 const READINGS_KEPT: i32 = 100_000;
 
 pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<(), lapin::Error> {
@@ -37,8 +37,9 @@ pub(super) async fn declare_queue(channel: &Channel, queue: &Queue) -> Result<()
     channel.queue_bind(name, EXCHANGE.into(), pattern, bind, FieldTable::default()).await
 }
 
-/// Without a dead letter queue: what somebody read must not lie about where nobody can forget it.
-/// Consumers compete, because the order does not matter.
+/// Declares the queue of readings, without a dead letter queue.
+/// Readings are personal data, and nothing could erase them there. Consumers compete: order does
+/// not matter.
 pub(super) async fn declare_readings(channel: &Channel) -> Result<(), lapin::Error> {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), text("quorum"));

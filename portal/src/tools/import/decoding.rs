@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes, and its text in UTF-8, whatever it was written in.
+//! Detects the format of a file by its first bytes and decodes XML to UTF-8.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -11,20 +11,21 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 const HEAD: u64 = 1024;
-/// Of one text or tag: it is read as a whole.
+/// Maximum bytes of one text or tag, which is read into memory as a whole.
 const LONGEST: usize = 16 << 20;
 const CAPACITY: usize = 64 << 10;
 
 pub(super) type Decoded = BufReader<DecodeReaderBytes<File, Vec<u8>>>;
 
-/// What to read a file as.
+/// The format of a file.
 pub(super) enum Format {
     Lines,
     Xml(Box<Decoded>),
 }
 
-/// Opens a file. XML is decoded as its mark or its declaration says; a character that cannot be
-/// read becomes U+FFFD.
+/// Opens a file and returns its format and length in bytes.
+/// The encoding of XML comes from its byte order mark or declaration; undecodable characters become
+/// U+FFFD.
 pub(super) fn open(path: &Path) -> Result<(Format, u64)> {
     let file = File::open(path).with_context(|| format!("{}", path.display()))?;
     let length = file.metadata()?.len();
@@ -57,7 +58,7 @@ fn declared(head: &str) -> Result<&'static Encoding> {
         .with_context(|| format!("the encoding {name:?} is not known"))
 }
 
-/// Gives up where a single text or tag goes on and on, because it would be held as a whole.
+/// A reader that fails when one text or tag exceeds [`LONGEST`], because it is held in memory.
 pub(super) struct Measured<R> {
     inner: R,
     read: usize,
@@ -68,7 +69,7 @@ impl<R> Measured<R> {
         Self { inner, read: 0 }
     }
 
-    /// Another text or tag begins.
+    /// Starts the count of the next text or tag.
     pub(super) const fn begin(&mut self) {
         self.read = 0;
     }

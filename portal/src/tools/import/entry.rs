@@ -1,33 +1,33 @@
-//! What stands in a file, one after the other, and the report of what became of it.
+//! The entries of an import file, and the report of their outcomes.
 
 use std::collections::BTreeMap;
 
 use super::article::Source;
 
-/// Reasons that are counted one by one; what is more is counted together.
+/// Maximum number of distinct reasons in the report; further reasons are counted together.
 const REASONS: usize = 40;
-/// Characters of a reason in the sums.
+/// Maximum characters of a reason in the report.
 const SHOWN: usize = 200;
 
-/// One line or item.
+/// One line or item of a file.
 pub(super) struct Entry {
-    /// For people: where it is.
+    /// Where the entry is in the file, for messages.
     pub(super) place: String,
-    /// Up to which byte of the file it goes.
+    /// Byte offset in the file after the entry.
     pub(super) at: u64,
     pub(super) article: Result<Source, Unusable>,
 }
 
-/// Why something is not taken in.
+/// Why an entry is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unusable {
-    /// It is no article: nothing is wrong.
+    /// Not an article; this is no error.
     Skipped(String),
-    /// It is an article that cannot be taken as it is.
+    /// An article that cannot be imported as it is.
     Refused(String),
 }
 
-/// The sums at the end.
+/// The totals of an import.
 #[derive(Default)]
 pub(super) struct Count {
     pub(super) seen: u64,
@@ -58,7 +58,7 @@ impl Count {
         *self.reasons.entry(reason).or_default() += 1;
     }
 
-    /// One line for lines of JSON, of which none can be skipped; and the reasons for items.
+    /// Prints the totals. Items also get a count per reason; JSON lines are never skipped.
     pub(super) fn print(&self, unit: &str) {
         let Self { seen, added, already_there, refused, skipped, reasons } = self;
         print!("{seen} {unit}: {added} added, {already_there} already there, {refused} refused");

@@ -1,10 +1,10 @@
-//! HTML of others: what is harmless of it, and what is text of it.
+//! Sanitizes foreign HTML, and extracts its text.
 
 use std::collections::HashSet;
 
 use ammonia::Builder;
 
-/// Elements that stand by themselves between paragraphs.
+/// Beginnings of block elements, which need no paragraph around them.
 const BLOCKS: [&str; 14] = [
     "<p",
     "<h",
@@ -22,13 +22,12 @@ const BLOCKS: [&str; 14] = [
     "<details",
 ];
 
-/// Without scripts, styles, forms, frames, comments, and addresses that run something.
+/// Removes scripts, styles, forms, frames, comments and addresses that execute code.
 pub(super) fn cleaned(html: &str) -> String {
     ammonia::clean(html).trim().to_owned()
 }
 
-/// As [`cleaned`]; where nothing says what a paragraph is, an empty line does, as it does where the
-/// text comes from.
+/// Like [`cleaned`]; without any `<p>`, empty lines separate paragraphs, as they do at the source.
 pub(super) fn with_paragraphs(html: &str) -> String {
     let clean = cleaned(html).replace("\r\n", "\n");
     if clean.contains("<p>") || clean.contains("<p ") {
@@ -42,14 +41,14 @@ pub(super) fn with_paragraphs(html: &str) -> String {
     parts.collect::<Vec<_>>().join("\n\n")
 }
 
-/// The text of it, in one line.
+/// The text of HTML, in one line.
 pub(super) fn text(html: &str) -> String {
-    // Without any tag there is no need to look for some: "a < b" is no HTML in a title.
+    // Text without markup stays as it is: "a < b" in a title is no HTML.
     let html = if html.contains('<') || html.contains('&') {
         let none = HashSet::new;
         let stripped =
             Builder::new().tags(none()).generic_attributes(none()).clean(html).to_string();
-        // What the serializer of text escapes, and nothing else.
+        // Exactly the characters that the text serializer escapes.
         let text = stripped.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">");
         text.replace("&amp;", "&")
     } else {
@@ -58,7 +57,7 @@ pub(super) fn text(html: &str) -> String {
     html.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Text as HTML.
+/// Escapes text for HTML.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,9 +1,9 @@
-//! The namespaces that exports and feeds are written in. Some write `https` where the name has `http`.
+//! The XML namespaces of exports and feeds, also with `https` instead of `http`.
 
 use anyhow::{Result, bail};
 use quick_xml::name::ResolveResult;
 
-/// Our name of a namespace, however it is written.
+/// Our prefix for a namespace, independent of the spelling of its address.
 pub(super) fn known_prefix(namespace: &ResolveResult) -> Result<&'static str> {
     let ResolveResult::Bound(namespace) = namespace else {
         return Ok(if *namespace == ResolveResult::Unbound { "" } else { "unknown" });
@@ -20,7 +20,7 @@ pub(super) fn known_prefix(namespace: &ResolveResult) -> Result<&'static str> {
         "purl.org/rss/1.0/modules/content" => "content",
         "purl.org/dc/elements/1.1" => "dc",
         "www.w3.org/2005/Atom" => "atom",
-        // RSS has no namespace, but some give it one.
+        // RSS has no namespace, but some feeds declare one.
         "backend.userland.com/rss2" | "backend.userland.com/RSS2" => "",
         other if other.starts_with("wordpress.org/export/") => {
             bail!("{other} is an export of WordPress that is not known here: 1.0 to 1.2 are")

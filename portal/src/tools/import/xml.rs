@@ -1,6 +1,7 @@
-//! Reads WordPress exports, RSS and Atom as a stream of records: what stands directly in an item,
-//! by its name. Nothing is held of the file but the record that is being read, and no entity is
-//! expanded but those of XML and HTML, so that a file cannot grow while it is read.
+//! Reads WordPress exports, RSS and Atom as a stream of records of named fields.
+//!
+//! Only the current record is in memory. Only entities of XML and HTML are expanded, so a file
+//! cannot grow while it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -15,16 +16,16 @@ use super::article::Label;
 use super::decoding::Measured;
 use super::namespaces::known_prefix;
 
-/// Elements within each other. Real files have about ten.
+/// Maximum nesting depth. Real files have about ten levels.
 const DEEPEST: usize = 500;
-/// Of all that we read of a record; what is more is not kept, and the item is refused.
+/// Maximum bytes that are read of a record; a longer item is refused.
 const LONGEST_RECORD: usize = 2 << 20;
 const MOST_LABELS: usize = 100;
 
-/// Elements of HTML that have no end.
+/// HTML elements without an end tag.
 const VOID: [&str; 3] = ["br", "hr", "img"];
 
-/// What is read of an item or of an author. Everything else is passed over.
+/// The fields of items and authors that are read; all others are skipped.
 const FIELDS: [&str; 25] = [
     "title",
     "link",
@@ -53,7 +54,7 @@ const FIELDS: [&str; 25] = [
     "atom:name",
 ];
 
-/// What a record is of.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Item,
@@ -61,28 +62,27 @@ pub(super) enum Kind {
     Author,
 }
 
-/// An item, an entry or an author.
 pub(super) struct Record {
     pub(super) kind: Kind,
-    /// Up to which byte of the file it goes.
+    /// Byte offset in the file after the record.
     pub(super) at: u64,
     fields: BTreeMap<&'static str, String>,
-    /// Fields that are no HTML.
+    /// Fields that contain plain text instead of HTML.
     plain: BTreeSet<&'static str>,
     pub(super) labels: Vec<Label>,
-    /// What was wrong with it as XML.
+    /// The first error in its XML.
     pub(super) wrong: Option<String>,
     size: usize,
     depth: usize,
-    /// The last element of it was an `<author>` of Atom, of which the name is further down.
+    /// Whether the last child was an Atom `<author>`, whose name is one level deeper.
     author: bool,
 }
 
-/// Where the text goes that comes next.
+/// The field that receives the next text.
 struct Field {
     name: &'static str,
     depth: usize,
-    /// Elements are kept as they are written.
+    /// Whether child elements are stored as markup.
     markup: bool,
 }
 
@@ -93,7 +93,7 @@ impl Record {
         Self { kind, at: 0, fields, plain, labels, wrong, size: 0, depth, author }
     }
 
-    /// What stands there, if it is not blank.
+    /// The text of a field; `None` if it is blank.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
     }
@@ -102,7 +102,7 @@ impl Record {
         self.plain.contains(name)
     }
 
-    /// Whether a character of it could not be read.
+    /// Whether the decoder replaced a character by U+FFFD.
     pub(super) fn is_garbled(&self) -> bool {
         let labels = self.labels.iter().map(|label| &label.name);
         self.fields.values().chain(labels).any(|text| text.contains('\u{fffd}'))
@@ -131,7 +131,7 @@ impl Record {
     }
 }
 
-/// Reads records, one after the other.
+/// Reads the records in order.
 pub(super) struct Records<R> {
     reader: NsReader<Measured<R>>,
     buffer: Vec<u8>,
@@ -143,12 +143,12 @@ pub(super) struct Records<R> {
 impl<R: BufRead> Records<R> {
     pub(super) fn new(file: R) -> Self {
         let mut reader = NsReader::from_reader(Measured::new(file));
-        // Many feeds have an "&" by itself, which can mean nothing else.
+        // Many feeds contain an unescaped "&", which is unambiguous.
         reader.config_mut().allow_dangling_amp = true;
         Self { reader, buffer: Vec::new(), depth: 0, record: None, field: None }
     }
 
-    /// The next record, or nothing at the end of the file.
+    /// The next record; `None` at the end of the file.
     pub(super) fn next(&mut self) -> Result<Option<Record>> {
         loop {
             match self.step() {
@@ -238,7 +238,7 @@ impl<R: BufRead> Records<R> {
         self.record.take_if(|record| record.depth == depth).map_or(Step::Goes, Step::Whole)
     }
 
-    /// Text, and as it was written if that is something else.
+    /// Adds text to the current field; a markup field gets it as written.
     fn text(&mut self, text: &str, written: Option<&str>) -> Step {
         if let (Some(record), Some(field)) = (&mut self.record, &self.field) {
             let text = if field.markup { written.unwrap_or(text) } else { text };
@@ -267,7 +267,7 @@ enum Step {
     End,
 }
 
-/// The field that an element begins, if we read it; the first of its name counts.
+/// The field that an element begins, if it is one of [`FIELDS`]; the first of a name counts.
 fn begin(
     record: &mut Record,
     (prefix, local): (&str, &str),

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::super::{follow, follow_calls, log_panics};
 use super::*;
 
-/// What is logged, line by line.
+/// Captures log records, one per line.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

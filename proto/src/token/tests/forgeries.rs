@@ -1,4 +1,4 @@
-//! What is never accepted.
+//! Forged and malformed tokens.
 
 use proptest::prelude::*;
 
@@ -46,7 +46,7 @@ fn an_algorithm_of_the_senders_choice_is_refused() {
     refused(&verifier, &crafted(&key, &with(header(&key), "alg", Value::Null), &claims()));
 }
 
-/// The classic: the public key, which everybody knows, as the secret of an HMAC.
+/// A known attack: the public key as the secret of an HMAC.
 #[test]
 fn the_public_key_is_no_secret_to_sign_with() {
     use ring::hmac;
@@ -128,7 +128,7 @@ proptest! {
         prop_assert!(verifier(&key()).verify(&parts.join("."), at(1)).is_err());
     }
 
-    /// Well signed, so that it reaches what reads the claims.
+    /// The signature is valid, so that verification reaches the parser of the claims.
     #[test]
     fn signed_garbage_is_refused(claims in any::<Vec<u8>>(), head in any::<Vec<u8>>()) {
         let key = key();

@@ -1,4 +1,4 @@
-//! The published keys, their names, and the headers of HTTP.
+//! Published keys, key ids and HTTP headers.
 
 use super::super::keys::PublicKey;
 use super::*;
@@ -60,7 +60,7 @@ fn a_key_is_told_by_its_name_and_never_by_its_secret() {
     assert_eq!(again.public(), key.public());
 }
 
-/// What `bearer` makes of these headers.
+/// Calls [`bearer`] with these `Authorization` headers.
 fn read(values: &[&'static str]) -> Result<Option<String>, Problem> {
     let header = |value: &&'static str| (AUTHORIZATION, value.parse().expect("a header"));
     let headers: HeaderMap = values.iter().map(header).collect();

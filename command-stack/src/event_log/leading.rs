@@ -1,7 +1,7 @@
 //! Leader election: one process at a time runs each task.
 //!
-//! Invariant: a process that lost its leadership cannot act as the leader, even if it was paused
-//! and did not notice: the log checks the leadership in each write.
+//! Invariant: `confirm` and `save` fail after leadership is lost, even in a process that was paused
+//! and did not notice, because the log itself checks who leads.
 
 use std::convert::Infallible;
 use std::sync::Arc;

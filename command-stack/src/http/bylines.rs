@@ -11,8 +11,7 @@ use super::{Commands, explain_log};
 use crate::command_handler::Context;
 
 impl Commands {
-    /// Seals the byline of an existing article.
-    /// A byline that equals the printed one keeps its stored form, so that editing changes nothing.
+    /// Seals the byline of an existing article; one that equals the printed byline stays as stored.
     pub(super) async fn seal_new_byline(
         &self,
         id: Uuid,

@@ -1,4 +1,4 @@
-//! The webhook representations that admins receive.
+//! Webhooks as admins see them.
 
 use events::{Category, Position, Timestamp};
 use schemars::JsonSchema;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::webhooks::{Delivery, Disabled, Failing, Range, Webhook};
 
-/// A webhook subscription without its secret.
+/// A subscription without its secret.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Webhook")]
 pub(in crate::http) struct Seen<'a> {
@@ -17,13 +17,13 @@ pub(in crate::http) struct Seen<'a> {
     types: &'a [String],
     status: Status,
     created_at: Timestamp,
-    /// Every event up to this log position was delivered, or does not match the subscription.
+    /// Every event up to this position was delivered, or does not match.
     position: Position,
-    /// The positions that are redelivered before newer events are sent; null if none.
+    /// The positions that are redelivered first; null if none.
     redelivery: Option<Range>,
     failing: Option<Failing>,
     disabled: Option<&'a Disabled>,
-    /// Until this time the former secret also signs deliveries; null without a former secret.
+    /// Until this time the former secret also signs deliveries.
     former_secret_until: Option<Timestamp>,
     /// The number of delivery attempts.
     deliveries: i64,
@@ -44,11 +44,11 @@ enum Status {
 pub(in crate::http) struct WithSecret<'a> {
     #[serde(flatten)]
     seen: Seen<'a>,
-    /// The secret with which the receiver verifies signatures.
+    /// The secret that verifies signatures.
     secret: String,
 }
 
-/// All webhook subscriptions.
+/// All subscriptions.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Webhooks")]
 pub(in crate::http) struct All<'a> {

@@ -1,4 +1,4 @@
-//! The webhooks of a test.
+//! A webhook store in its own database for each test.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! The life of an article without its events, texts and reasons: numbers, and one function.
+//! A model of an article: numbers in place of events, texts and reasons.
 
 use super::super::*;
 use ArticleStatus::{Archived, Draft, Published, Retracted, Scheduled};
 
-/// Times are distances from the moment of the command.
+/// A command; its times are milliseconds relative to the time of the command.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Begin {
@@ -15,7 +15,7 @@ pub(super) enum Step {
         note: bool,
     },
     Publish,
-    /// The plan that there is, or some other time.
+    /// Due at the planned time if `right`, otherwise at another time.
     Due {
         right: bool,
         otherwise: i64,
@@ -41,9 +41,9 @@ pub(super) enum Outcome {
     Unchanged,
     NotFound,
     Exists,
-    /// The state forbids it.
+    /// The status forbids the command.
     Illegal,
-    /// A time or a note is wrong.
+    /// A time is not allowed, or a note is missing.
     Invalid,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// What becomes of a step, and what the article is after it.
+    /// Applies a step and returns its outcome. `here`: the command names the right category.
     pub(super) fn carry_out(&mut self, step: &Step, here: bool, now: i64) -> Outcome {
         let before = self.clone();
         let Some(status) = self.status else {

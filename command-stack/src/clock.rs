@@ -1,4 +1,4 @@
-//! The clock that domain rules and the scheduler get as an argument, so that tests can set it.
+//! The clock of domain rules and scheduler, passed in so that tests can set it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,31 +6,31 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use chrono::Utc;
 use events::Timestamp;
 
-/// The system clock, or a clock that a test sets; clones share their time.
+/// A system clock, or a clock set by a test. Clones share their time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<Arc<AtomicI64>>);
 
 impl Clock {
-    /// Returns the system clock.
+    /// The system clock.
     #[must_use]
     pub fn system() -> Self {
         Self(None)
     }
 
-    /// Returns a clock that shows `time` until `set` changes it.
+    /// A clock that shows `time` until it is set.
     #[must_use]
     pub fn standing_at(time: Timestamp) -> Self {
         Self(Some(Arc::new(AtomicI64::new(time.millis()))))
     }
 
-    /// Sets a clock made by `standing_at`; has no effect on the system clock.
+    /// Sets a standing clock; has no effect on the system clock.
     pub fn set(&self, time: Timestamp) {
         if let Some(millis) = &self.0 {
             millis.store(time.millis(), Ordering::Relaxed);
         }
     }
 
-    /// The current time of this clock.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {

@@ -1,12 +1,11 @@
 //! Webhooks: partners subscribe to public events, which are posted to their URL.
 //!
 //! A subscription follows the log with a checkpoint, like a projector. Its whole state is in its
-//! row, so a process may be killed at any moment: events that are not recorded as delivered are
-//! delivered again. Partners get every matching event at least once and in order, and recognise a
-//! repetition by its id.
+//! row: after a crash, events not recorded as delivered are sent again. Partners get every matching
+//! event at least once and in order, and recognise repetitions by the event id.
 //!
-//! This file holds the state of a subscription and its transitions, without I/O. `store` persists
-//! it, `delivery` reads its events, and `sender` posts them.
+//! This file holds the state and its transitions, without I/O. `store` persists it, `delivery`
+//! reads the events, `sender` posts them.
 
 pub mod address;
 mod delivery;
@@ -31,9 +30,9 @@ pub use self::delivery::Deliveries;
 pub use self::secret::Secret;
 pub use self::store::{PostgresWebhooks, SqliteWebhooks, WebhookStore};
 
-/// How long the former secret signs beside the current one.
+/// How long the former secret signs beside the new one.
 pub const FORMER_SECRET: Duration = Duration::from_hours(24);
-/// The factor by which the pause grows with each failed attempt.
+/// Each pause is this many times the previous one.
 const STEEPER: u32 = 4;
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_hours(4);
@@ -62,36 +61,36 @@ pub struct Webhook {
     pub types: Vec<String>,
     /// The secret that signs deliveries.
     pub secret: Secret,
-    /// The former secret and its end; until then it also signs, while the receiver changes over.
+    /// The former secret, which also signs until this time.
     pub former_secret: Option<(Secret, Timestamp)>,
-    /// The id of the request that rotated the secret, if it had an idempotency key.
+    /// The request that rotated the secret, if it had an idempotency key.
     #[serde(default)]
     pub rotated_by: Option<Uuid>,
     /// When the subscription was created.
     pub created_at: Timestamp,
-    /// The fingerprint of the request that created it, if it had an idempotency key.
+    /// The fingerprint of the request that created it, if that had an idempotency key.
     pub fingerprint: Option<[u8; 32]>,
     /// Every event up to this position was delivered, or does not match.
     pub position: Position,
     /// The positions that are redelivered before newer events are sent.
     pub redelivery: Option<Range>,
-    /// Set while deliveries fail and pause.
+    /// Set after a failed attempt; pauses delivery until the next attempt.
     pub failing: Option<Failing>,
-    /// Set while the subscription is disabled; an admin enables it again.
+    /// Set when delivery has ended; an admin can enable it again.
     pub disabled: Option<Disabled>,
     /// The number of delivery attempts.
     pub deliveries: i64,
-    /// The row revision that was read, for the compare-and-set of `save`.
+    /// The row revision, for the compare-and-set of `save`.
     #[serde(skip)]
     pub(crate) revision: i64,
 }
 
-/// Events after one log position, up to another.
+/// The events after one position, up to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Range {
-    /// The position before the first event (exclusive).
+    /// The exclusive start of the range.
     pub after: Position,
-    /// The position of the last event (inclusive).
+    /// The inclusive end of the range.
     pub until: Position,
 }
 
@@ -118,20 +117,20 @@ pub struct Disabled {
 /// One delivery attempt and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
-    /// The sequence number of the attempt in its subscription, from 1.
+    /// The number of the attempt in its subscription, from 1.
     pub number: i64,
     /// The id of the event.
     pub event_id: String,
     /// The type of the event.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// The position of the event in the log.
+    /// The log position of the event.
     pub position: Position,
     /// Whether the attempt belongs to a redelivery.
     pub redelivery: bool,
     /// When the attempt was made.
     pub at: Timestamp,
-    /// The duration of the attempt in milliseconds.
+    /// The duration in milliseconds.
     pub took_ms: u64,
     /// The HTTP status of the response; null without a response.
     pub status: Option<u16>,
@@ -152,7 +151,7 @@ impl Delivery {
 }
 
 impl Webhook {
-    /// Whether the event matches the filters. An event without a category matches all categories.
+    /// Whether the event matches the filters; one without a category matches all categories.
     #[must_use]
     pub fn wants(&self, event: &PublicEvent) -> bool {
         let is_one = |name: &String| self.categories.iter().any(|one| one.as_str() == name);
@@ -162,7 +161,7 @@ impl Webhook {
         of_category && (self.types.is_empty() || self.types.contains(&event.event_type()))
     }
 
-    /// The events to send next: the redelivery if there is one, else all after `position`.
+    /// The events to send next: the redelivery, if any, before those after `position`.
     #[must_use]
     pub fn next(&self) -> Range {
         let ahead = Range { after: self.position, until: Position::END };
@@ -188,7 +187,7 @@ impl Webhook {
         self
     }
 
-    /// The state after an attempt: progress after a 2xx status, otherwise a pause or the end.
+    /// The state after an attempt.
     /// Status 410, or failure for `give_up`, disables the subscription.
     #[must_use]
     pub fn tried(mut self, delivery: &Delivery, terms: &Terms) -> Self {
@@ -215,13 +214,13 @@ impl Webhook {
         self
     }
 
-    /// Enables the subscription; it continues at its position without a pause.
+    /// Enables delivery again, from the current position and without a pause.
     #[must_use]
     pub fn enabled(self) -> Self {
         Self { failing: None, disabled: None, ..self }
     }
 
-    /// Replaces the secret; the former one still signs for [`FORMER_SECRET`].
+    /// Replaces the secret; the former one signs for [`FORMER_SECRET`] more.
     #[must_use]
     pub fn with_secret(self, secret: Secret, rotated_by: Option<Uuid>, now: Timestamp) -> Self {
         let former_secret = Some((self.secret, later(now, FORMER_SECRET)));
@@ -229,7 +228,7 @@ impl Webhook {
     }
 }
 
-/// With the default of 5 seconds: 5 s, 20 s, 80 s … 4 h.
+/// With the default `retry`: 5 s, 20 s, 80 s … 4 h.
 fn pause_after(attempts: u32, first: Duration) -> Duration {
     let steps = STEEPER.saturating_pow(attempts.saturating_sub(1));
     first.saturating_mul(steps).min(LONGEST_PAUSE)

@@ -1,5 +1,5 @@
-//! The front page view: the state of each place.
-//! Each event carries the whole state of its place, so only the newest one counts.
+//! The front page view: what each place shows.
+//! Each event carries the whole state of its place, so only the newest counts.
 
 use events::front::{FrontEvent, FrontPinned};
 use events::{ArticleId, BoxError, DomainEvent, Stamp};
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::view_store::Document;
 
-/// The body of the document of a place.
+/// The body of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
-    /// The articles pinned at the top of a category.
+    /// The articles pinned in a category.
     Pins(FrontPinned),
     /// The breaking news article, if one is set.
     Breaking(Option<ArticleId>),

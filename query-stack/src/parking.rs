@@ -127,7 +127,7 @@ impl ViewWriter {
     }
 
     /// Reads the events of a stream in this partition, up to the checkpoint.
-    /// Fails if the log ends before the checkpoint, because an outdated copy would lose events.
+    /// Fails if the log ends earlier: an outdated copy would remove data from the view.
     async fn events_up_to(
         &self,
         log: &dyn EventReader,

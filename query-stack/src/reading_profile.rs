@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// The half-life of a reading in milliseconds: seven days.
 const HALF_LIFE: f64 = 7.0 * 24.0 * 3_600_000.0;
-/// The most labels per reader; the heaviest ones stay.
+/// The maximum number of labels per reader; the heaviest ones stay.
 const LABELS: usize = 200;
-/// The most read articles per reader; the newest ones stay.
+/// The maximum number of read articles per reader; the newest ones stay.
 const READ: usize = 500;
 
 /// How far the orchestrator's clock may be ahead of the log's, in milliseconds: five seconds.
@@ -48,7 +48,7 @@ impl Reader {
 /// The sum of readings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Ordered by name. A list, because a name may be an invalid document key.
+    /// Ordered by name. A list, because not every name is a valid document key.
     pub labels: Vec<Label>,
     /// Newest first.
     pub read: Vec<Read>,

@@ -15,7 +15,7 @@ use crate::view_store::{Document, Parked, ParkedCounts, View, ViewState, ViewSto
 
 /// Documents of the view that are loaded at a time.
 const PAGE: usize = 500;
-/// The most differences and parked streams that are reported.
+/// The maximum number of reported differences, and of reported parked streams.
 const TOLD: usize = 20;
 
 /// The result of a verification.
@@ -83,7 +83,7 @@ pub async fn verify(
     Ok(verified)
 }
 
-/// Reports streams that cannot be projected and are not parked, so nobody knows that they lag.
+/// Reports streams that cannot be projected and are not parked: their lag would go unnoticed.
 async fn not_parked(
     store: &dyn ViewStore,
     view: &View,
@@ -109,7 +109,7 @@ async fn really_differs(
     if !store.parked_among(view, generation, std::slice::from_ref(&stream)).await?.is_empty() {
         return Ok(None);
     }
-    // Read again, because the first read may have seen it while it was parked.
+    // Read again: the stream may have been parked at the first read.
     let actual = store.documents(view, generation, &[id]).await?.pop();
     let mut events = log.read_stream(&stream).await?;
     // Events in other categories do not belong to this view.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SigningKeysError, corrupt, file_error};
 
-/// A key and the time from which it signs.
+/// A key and when it began to sign.
 pub(super) struct Key {
     pub(super) created_at: Timestamp,
     pub(super) key: SigningKey,
@@ -25,13 +25,13 @@ pub(super) struct Key {
 pub(super) struct StoredKey {
     pub(super) kid: String,
     created_at_ms: i64,
-    /// The private key in PKCS#8, base64url-encoded.
+    /// PKCS#8 in base64url.
     pub(super) pkcs8: String,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct KeyFile {
-    /// The newest key is the last.
+    /// Oldest first.
     pub(super) keys: Vec<StoredKey>,
 }
 
@@ -55,7 +55,7 @@ impl TryFrom<StoredKey> for Key {
     }
 }
 
-/// Identifies one state of the file; a replaced file has another stamp.
+/// Differs between two versions of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     inode: u64,
@@ -80,7 +80,7 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Key>, Stamp), SigningKeysError> {
     }
     let mut json = Vec::new();
     file.read_to_end(&mut json).map_err(failed)?;
-    // The error of the parser is dropped, because it may quote a key.
+    // Without the error of the parser, which may quote a key.
     let stored: KeyFile =
         serde_json::from_slice(&json).map_err(|_| corrupt(path, "it is not the JSON expected"))?;
     let keys: Result<Vec<Key>, _> = stored.keys.into_iter().map(Key::try_from).collect();
@@ -98,7 +98,7 @@ pub(super) fn write(path: &Path, keys: &[Key]) -> Result<(), SigningKeysError> {
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = beside(path, "new");
-    // A killed process may have left this file; creating it anew ensures its mode.
+    // Left by a killed process; created anew to ensure its mode.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -111,8 +111,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Locks the key file until the returned file is dropped.
-/// The lock is a separate file, because the key file itself is replaced.
+/// Locks the key file until the result is dropped.
+/// The lock is a separate file, because the key file is replaced.
 pub(super) fn lock(path: &Path) -> Result<File, SigningKeysError> {
     let failed = |source| file_error(path, "locked", source);
     let mut options = OpenOptions::new();

@@ -1,4 +1,4 @@
-//! The secret of a subscription and its signatures: Standard Webhooks with HMAC-SHA256.
+//! The secret of a subscription; signs per Standard Webhooks with HMAC-SHA256.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,13 +25,13 @@ impl Secret {
         Ok(Self(STANDARD.encode(bytes)))
     }
 
-    /// The secret with its prefix; returned only when it is created or rotated.
+    /// The secret with its prefix; returned only to the request that made it.
     #[must_use]
     pub fn shown(&self) -> String {
         format!("{PREFIX}{}", self.0)
     }
 
-    /// Returns one entry of the header `webhook-signature`.
+    /// One entry of the header `webhook-signature`.
     pub(super) fn sign(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
         let key = STANDARD.decode(&self.0).unwrap_or_default();
         let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &key));
@@ -41,7 +41,7 @@ impl Secret {
     }
 }
 
-/// The value of the header `webhook-timestamp`, in seconds.
+/// The header `webhook-timestamp`, in seconds.
 pub(super) fn seconds(at: Timestamp) -> i64 {
     at.millis().div_euclid(1000)
 }

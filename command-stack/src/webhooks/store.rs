@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::{Delivery, Webhook};
 use crate::event_log::log_error;
 
-/// The most subscriptions; each is a task that reads its row once a second.
-/// Further partners can read the public log.
+/// The maximum number of subscriptions; further partners read the public log.
+/// Each subscription is a task that reads its row once a second.
 pub const MOST_WEBHOOKS: i64 = 50;
-/// How many of the newest deliveries of a subscription are stored.
+/// Deliveries stored per subscription, the newest ones.
 pub const DELIVERIES_KEPT: i64 = 1_000;
 
 /// The outcome of creating a subscription.
@@ -38,8 +38,9 @@ pub trait WebhookStore: Send + Sync {
     /// Returns the subscription with this id.
     async fn find(&self, id: Uuid) -> Result<Option<Webhook>, LogError>;
 
-    /// Saves a state and a delivery in one transaction, if the stored revision is the one read.
-    /// Returns false and writes nothing if the subscription was changed or deleted meanwhile.
+    /// Saves a state and a delivery in one transaction.
+    /// Returns false and writes nothing if the subscription has been changed or deleted since it
+    /// was read.
     async fn save(&self, webhook: &Webhook, delivery: Option<&Delivery>) -> Result<bool, LogError>;
 
     /// Deletes a subscription and its deliveries; returns false if there was none.
@@ -56,7 +57,6 @@ pub struct PostgresWebhooks(pub PgPool);
 /// The webhook tables in SQLite.
 pub struct SqliteWebhooks(pub SqlitePool);
 
-/// Revision, and body as JSON.
 type Row = (i64, String);
 
 fn webhook((revision, body): Row) -> Result<Webhook, LogError> {

@@ -94,7 +94,7 @@ fn what_cannot_be_read_stops_its_stream_and_no_other() {
             of_another(event(2, "E")),
         ];
         let folded = fold_users(Vec::new(), &events);
-        // The stopped stream keeps the state before the failed event.
+        // The stopped stream keeps its earlier events.
         let kept = vec!["A", "E"];
         assert_eq!(
             (names(&folded), failures(&folded)),

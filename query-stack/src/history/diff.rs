@@ -1,5 +1,4 @@
-//! The word-by-word difference of two texts, for people: `on [-Tuesday-]{+Monday+}.`
-//! Unchanged text is shown only near a change; `…` replaces the rest.
+//! Shows people the difference of two texts word by word: `on [-Tuesday-]{+Monday+}`.
 
 use std::time::Instant;
 

@@ -34,7 +34,7 @@ fn retracted() -> DomainEvent {
     NewsEvent::Retracted(retracted).into()
 }
 
-/// A newsroom and two writers of its public view of sports: today's program and a newer one.
+/// A newsroom; today's and a newer program that write its public view of sports.
 struct Parking {
     newsroom: Newsroom,
     today: ViewWriter,

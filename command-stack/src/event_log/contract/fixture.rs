@@ -28,8 +28,7 @@ pub(crate) struct Fixture {
     pub(crate) log: Arc<dyn EventLog>,
     /// The same log opened a second time, so that two append queues compete.
     pub(crate) twin: Arc<dyn EventLog>,
-    /// The log as another process sees it: the twin in PostgreSQL, `log` itself in SQLite.
-    /// A SQLite log belongs to one process.
+    /// The log of another process: the twin in PostgreSQL, `log` in SQLite (one process per file).
     pub(crate) peer: Arc<dyn EventLog>,
     pub(crate) database: Database,
 }
@@ -69,7 +68,7 @@ impl Fixture {
         Self { peer: Arc::clone(&log) as _, log, twin, database }
     }
 
-    /// Drops the database; called after success only, to keep it for inspection of a failure.
+    /// Drops the database, after success only: that of a failed test can be inspected.
     pub(crate) async fn remove(self) {
         if let Database::Postgres { name, .. } = self.database {
             on_server(format!("DROP DATABASE \"{name}\" WITH (FORCE)")).await;

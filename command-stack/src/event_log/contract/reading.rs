@@ -1,4 +1,4 @@
-//! Reads return the appended events unchanged, in order, and within the requested limits.
+//! Reads return the appended events unchanged, in order, and within the limits.
 
 use events::news::NewsEvent;
 use events::personal::PersonalText;
@@ -17,7 +17,7 @@ fn partition(name: &str) -> Partition {
     name.parse().expect("a partition")
 }
 
-/// Appends one event for each pair of stream and partition, in this order.
+/// Appends one event for each (stream, partition).
 async fn record(on: &Fixture, events: &[(&str, &str)]) {
     for (stream, partition) in events {
         let stream_id = StreamId::from((*stream).to_owned());

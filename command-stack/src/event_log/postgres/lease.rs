@@ -9,23 +9,23 @@ use sqlx::PgPool;
 use super::super::{LeadError, Leadership, Task};
 use super::answered;
 
-/// When a lease that is taken or renewed now expires.
-/// After a leader is killed, nobody leads for up to 4 seconds. A renewal takes a fraction of this
-/// time even on a busy machine.
+/// The expiry of a lease that is taken or renewed now.
+/// It bounds how long nobody leads after a crash, and is several times the duration of a renewal on
+/// a busy machine.
 macro_rules! until {
     () => {
         "clock_timestamp() + interval '4 seconds'"
     };
 }
 
-/// Valid until another process takes the lease, which increments the epoch.
+/// Valid until another process takes the lease and increments the epoch.
 pub(super) struct Lease {
     pool: PgPool,
     task: &'static str,
     epoch: i64,
 }
 
-/// Takes the lease of this task, or returns `None` while another process holds it.
+/// Returns `None` while the lease of this task is held.
 pub(super) async fn take(pool: &PgPool, task: Task) -> Result<Option<Lease>, LogError> {
     let task = task.as_str();
     let take = concat!(
@@ -52,7 +52,7 @@ impl Leadership for Lease {
         answered(query.fetch_one(&self.pool)).await.map(Position::new)
     }
 
-    /// One statement locks the row of the lease, so that no other process takes over in between.
+    /// One statement locks the row, so that no other process takes over in between.
     async fn save(&self, position: Position) -> Result<(), LeadError> {
         let save = concat!(
             "WITH held AS (UPDATE leases SET expires_at = ",

@@ -38,7 +38,7 @@ enum Status {
     Disabled,
 }
 
-/// A webhook subscription with its secret, which is returned only to its creator.
+/// A subscription with its secret; returned only when the secret is created or rotated.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "NewWebhookWithSecret")]
 pub(in crate::http) struct WithSecret<'a> {

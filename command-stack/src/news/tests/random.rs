@@ -12,7 +12,7 @@ use super::*;
 
 const CATEGORIES: [&str; 3] = ["famous", "politics", "sports"];
 
-/// Milliseconds since the step before, whether the command names the right category, the step.
+/// Milliseconds since the last step, whether the category is right, the step.
 type Timed = (i64, bool, Step);
 
 fn begin() -> impl Strategy<Value = Step> {
@@ -46,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Timed>> {
     })
 }
 
-/// The aggregate under test, and every event that it recorded.
+/// The aggregate and all its recorded events.
 #[derive(Default)]
 struct Real {
     article: Option<Article>,
@@ -155,7 +155,6 @@ fn assert_alike(article: Option<&Article>, model: &Model) {
     assert_eq!(article.moved_to, None);
 }
 
-/// Asserts the invariants of all recorded events.
 fn assert_in_order(real: &Real) {
     let versions: Vec<_> = real.recorded.iter().map(|(_, stamp)| stamp.version.get()).collect();
     assert!(versions.iter().copied().eq(1..=versions.len() as i64), "{versions:?}");

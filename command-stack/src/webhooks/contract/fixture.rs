@@ -1,4 +1,4 @@
-//! A webhook store in its own database for each test.
+//! A separate store for each test.
 
 use std::sync::Arc;
 

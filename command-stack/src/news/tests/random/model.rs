@@ -3,7 +3,7 @@
 use super::super::*;
 use ArticleStatus::{Archived, Draft, Published, Retracted, Scheduled};
 
-/// A command; its times are milliseconds relative to the time of the command.
+/// A command; times are milliseconds from the command on.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Begin {
@@ -15,7 +15,7 @@ pub(super) enum Step {
         note: bool,
     },
     Publish,
-    /// Due at the planned time if `right`, otherwise at another time.
+    /// The planned time if `right`, else another time.
     Due {
         right: bool,
         otherwise: i64,
@@ -41,9 +41,8 @@ pub(super) enum Outcome {
     Unchanged,
     NotFound,
     Exists,
-    /// The status forbids the command.
     Illegal,
-    /// A time is not allowed, or a note is missing.
+    /// A time or a note is invalid.
     Invalid,
 }
 
@@ -59,7 +58,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Applies a step and returns its outcome. `here`: the command names the right category.
+    /// Applies a step; `here`: the command names the right category.
     pub(super) fn carry_out(&mut self, step: &Step, here: bool, now: i64) -> Outcome {
         let before = self.clone();
         let Some(status) = self.status else {

@@ -1,9 +1,9 @@
-//! The keys that sign access tokens: a file that its owner alone may read, in the data directory.
+//! The keys that sign access tokens: a file in the data directory, readable by its owner only.
 //!
-//! The newest key signs, all of them verify. Every process on the data directory reads the same
-//! file and notices when another has changed it, so a rotation needs no restart. The file is only
-//! ever replaced as a whole, by a rename, and by one process at a time.
-//! Left out on purpose: encrypting it. Whoever could read the password could read the file.
+//! The newest key signs, all keys verify. Every process on the data directory reads the same file
+//! and detects changes, so a rotation needs no restart. One process at a time replaces the whole
+//! file with a rename.
+//! The file is not encrypted on purpose: a process that can read the password can read the file.
 
 mod file;
 #[cfg(test)]
@@ -21,39 +21,39 @@ use proto::token::{Claims, KeyError, LEEWAY, Principal, PublicKeys, SigningKey};
 
 use self::file::{Key, Stamp, lock, read, write};
 
-/// The longest that a token may live, and so how long a key is needed after its last token.
+/// The maximum lifetime of a token, and so the time for which a superseded key is still needed.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why there are no keys, or no token. Says nothing about the keys.
+/// Why keys could not be loaded or a token not signed; never contains key material.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeysError {
     /// The file or its folder cannot be used.
     #[error("the signing keys in {path} cannot be {doing}")]
     File {
-        /// Which file.
+        /// The path of the key file.
         path: PathBuf,
-        /// What was not possible, such as `read`.
+        /// The operation that failed, such as `read`.
         doing: &'static str,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file holds something else.
+    /// The file is not a valid key file.
     #[error("{path} does not hold signing keys: {reason}")]
     Corrupt {
-        /// Which file.
+        /// The path of the key file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The defect that was found.
         reason: &'static str,
     },
-    /// A token would outlive its key.
+    /// The requested lifetime exceeds [`MAX_LIFETIME`].
     #[error("a token lives for 24 hours at most")]
     LivesTooLong,
-    /// No key was made, or nothing was signed.
+    /// A key could not be generated, or a token could not be signed.
     #[error(transparent)]
     Key(#[from] KeyError),
 }
 
-/// The keys of a data directory.
+/// The signing keys of a data directory.
 #[derive(Debug)]
 pub struct SigningKeys {
     path: PathBuf,
@@ -61,8 +61,8 @@ pub struct SigningKeys {
 }
 
 impl SigningKeys {
-    /// The keys in this file, which is made with a first key if it is not there. Its folder must
-    /// be there.
+    /// Opens the key file; creates it with a first key if it is missing.
+    /// The folder must exist.
     ///
     /// # Errors
     /// See [`SigningKeysError`].
@@ -75,7 +75,7 @@ impl SigningKeys {
         Ok(Self { path, loaded: RwLock::new(loaded) })
     }
 
-    /// A token for this principal, signed with the newest key.
+    /// Signs a token for this principal with the newest key.
     ///
     /// # Errors
     /// [`SigningKeysError::LivesTooLong`] and [`SigningKeysError::Key`].
@@ -93,16 +93,16 @@ impl SigningKeys {
         Ok(key.sign(&Claims::new(principal, lifetime, now))?)
     }
 
-    /// What others need to verify the tokens.
+    /// The public keys that verify the tokens.
     #[must_use]
     pub fn public(&self) -> PublicKeys {
         self.refresh();
         self.loaded.read().unwrap_or_else(PoisonError::into_inner).public.clone()
     }
 
-    /// Reads the file again if another process has changed it; costs one `stat` if not. When it
-    /// cannot be read, the keys that were read before go on: a mistake in the file must not sign
-    /// everybody out.
+    /// Reloads the file if another process has changed it; costs one `stat` if not.
+    /// If the file cannot be read, the loaded keys stay in use: a broken file must not sign users
+    /// out.
     pub fn refresh(&self) {
         let stamp = fs::metadata(&self.path).ok().map(|metadata| Stamp::of(&metadata));
         if self.loaded.read().unwrap_or_else(PoisonError::into_inner).stamp == stamp {
@@ -113,7 +113,7 @@ impl SigningKeys {
         match read {
             Ok(read) => *loaded = read,
             Err(error) => {
-                // Remembered, so that the same mistake is logged once and not for every token.
+                // Stored, so that the same defect is logged once and not for every token.
                 loaded.stamp = stamp;
                 tracing::error!(%error, "the signing keys were not read again");
             }
@@ -121,17 +121,17 @@ impl SigningKeys {
     }
 }
 
-/// Adds a key to this file, which signs from now on, and answers its name. The former keys stay
-/// for as long as a token of theirs may be on its way.
+/// Adds a key to the file and returns its `kid`; the new key signs from now on.
+/// Former keys stay as long as a token that they signed may be valid.
 ///
 /// # Errors
 /// [`SigningKeysError::File`], also when there is no such file, and the others.
 pub fn rotate(path: &Path, now: Timestamp) -> Result<String, SigningKeysError> {
-    // Before the lock, which would leave a file in a folder that is not ours.
+    // Before the lock, which would create a file in the folder of a mistyped path.
     fs::metadata(path).map_err(|source| file_error(path, "read", source))?;
     let _lock = lock(path)?;
     let (mut keys, _) = read(path)?;
-    // The order of the keys in the file decides which is the newest, also if a clock went back.
+    // The order in the file decides which key is newest, so the times must not decrease.
     let latest = keys.last().map_or(now, |key| now.max(key.created_at));
     keys.push(Key { created_at: latest, key: SigningKey::generate()? });
     let kept = still_needed(&keys, latest);
@@ -140,8 +140,8 @@ pub fn rotate(path: &Path, now: Timestamp) -> Result<String, SigningKeysError> {
     Ok(keys.last().map(|key| key.key.kid().to_owned()).unwrap_or_default())
 }
 
-/// How many of the newest keys may have signed a token that is still good. A key has signed until
-/// the next one was made.
+/// The number of newest keys that may have signed a token that is still valid.
+/// A key has signed until the next key was created.
 fn still_needed(keys: &[Key], now: Timestamp) -> usize {
     let needed = MAX_LIFETIME + LEEWAY;
     let superseded = keys.iter().skip(1).rev();
@@ -152,12 +152,12 @@ fn still_needed(keys: &[Key], now: Timestamp) -> usize {
     1 + superseded.take_while(recently).count()
 }
 
-/// What a process has read of the file.
+/// The content of the file, as this process last read it.
 #[derive(Debug)]
 struct Loaded {
     newest: SigningKey,
     public: PublicKeys,
-    /// None: the file was not there when it was looked at again.
+    /// `None`: the file was missing at the last refresh.
     stamp: Option<Stamp>,
 }
 
@@ -172,7 +172,7 @@ fn load(path: &Path) -> Result<Loaded, SigningKeysError> {
 
 fn create(path: &Path) -> Result<Loaded, SigningKeysError> {
     let _lock = lock(path)?;
-    // Another process may have been first: then its key is the one.
+    // Another process may have created the file meanwhile: its key is used.
     match load(path) {
         Err(error) if is_missing(&error) => {}
         loaded => return loaded,

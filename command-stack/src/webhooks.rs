@@ -1,12 +1,11 @@
-//! Webhooks: partners who are called when something happens that the public may know of.
+//! Webhooks: partners subscribe to public events, which are posted to their URL.
 //!
-//! A subscription is a follower of the log with a checkpoint, like a projector. Everything that it
-//! needs to go on is in its row, so that a process may be killed at any moment: what was not noted as
-//! delivered is delivered again. Partners get every event that they want at least once, in order, and
-//! know a repetition by its id.
+//! A subscription follows the log with a checkpoint, like a projector. Its whole state is in its
+//! row: after a crash, events not recorded as delivered are sent again. Partners get every matching
+//! event at least once and in order, and recognise repetitions by the event id.
 //!
-//! This file is what a subscription is and what becomes of it, without I/O. `store` keeps it,
-//! `delivery` carries events to it, `sender` is the way out of the house.
+//! This file holds the state and its transitions, without I/O. `store` persists it, `delivery`
+//! reads the events, `sender` posts them.
 
 pub mod address;
 mod delivery;
@@ -31,116 +30,116 @@ pub use self::delivery::Deliveries;
 pub use self::secret::Secret;
 pub use self::store::{PostgresWebhooks, SqliteWebhooks, WebhookStore};
 
-/// How long the secret before the current one goes on to sign beside it.
+/// How long the former secret signs beside the new one.
 pub const FORMER_SECRET: Duration = Duration::from_hours(24);
-/// Each pause is so many times the one before.
+/// Each pause is this many times the previous one.
 const STEEPER: u32 = 4;
-/// And none is longer.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_hours(4);
 
-/// How webhooks are delivered.
+/// The settings of webhook delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Whether they may go to addresses that are not public, and unencrypted.
+    /// Whether webhooks may use private addresses and plain HTTP.
     pub allow_private: bool,
     /// The pause after the first failure.
     pub retry: Duration,
-    /// How long a partner may fail before nothing is tried any more.
+    /// A subscription that has failed for this long is disabled.
     pub give_up: Duration,
 }
 
-/// A subscription, and how far it is.
+/// A subscription and its progress.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Which.
+    /// The id of the subscription.
     pub id: Uuid,
-    /// Where events are sent.
+    /// The URL to which events are posted.
     pub url: String,
-    /// Only what happens in these; everything, if none is named.
+    /// Only events of these categories; events of all categories if empty.
     pub categories: Vec<Category>,
-    /// Only events of these types; all, if none is named.
+    /// Only events of these types; events of all types if empty.
     pub types: Vec<String>,
-    /// Signs what is sent.
+    /// The secret that signs deliveries.
     pub secret: Secret,
-    /// Signs as well, until then: so that the receiver has time to learn the new one.
+    /// The former secret, which also signs until this time.
     pub former_secret: Option<(Secret, Timestamp)>,
-    /// Which request made the secret, if it can come again.
+    /// The request that rotated the secret, if it had an idempotency key.
     #[serde(default)]
     pub rotated_by: Option<Uuid>,
-    /// Since when there is a subscription.
+    /// When the subscription was created.
     pub created_at: Timestamp,
-    /// Of the request that asked for it, if that can come again.
+    /// The fingerprint of the request that created it, if that had an idempotency key.
     pub fingerprint: Option<[u8; 32]>,
-    /// Everything up to here was delivered, or is not wanted.
+    /// Every event up to this position was delivered, or does not match.
     pub position: Position,
-    /// What is sent once more, before anything else.
+    /// The positions that are redelivered before newer events are sent.
     pub redelivery: Option<Range>,
-    /// Why nothing is sent at this moment.
+    /// Set after a failed attempt; pauses delivery until the next attempt.
     pub failing: Option<Failing>,
-    /// Why nothing is sent at all, until somebody enables it again.
+    /// Set when delivery has ended; an admin can enable it again.
     pub disabled: Option<Disabled>,
-    /// How many deliveries were tried.
+    /// The number of delivery attempts.
     pub deliveries: i64,
-    /// Which state of it was read.
+    /// The row revision, for the compare-and-set of `save`.
     #[serde(skip)]
     pub(crate) revision: i64,
 }
 
-/// Events after a position, up to another.
+/// The events after one position, up to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Range {
-    /// Not this one itself.
+    /// The exclusive start of the range.
     pub after: Position,
-    /// This one too.
+    /// The inclusive end of the range.
     pub until: Position,
 }
 
-/// A receiver that does not take what is sent.
+/// A series of failed attempts; a success ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failing {
-    /// Of the first attempt that failed.
+    /// When the first attempt failed.
     pub since: Timestamp,
-    /// How many.
+    /// The number of failed attempts.
     pub attempts: u32,
-    /// When it is tried again.
+    /// When the next attempt is due.
     pub next_attempt_at: Timestamp,
 }
 
-/// A subscription to which nothing is sent.
+/// When and why a subscription was disabled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disabled {
-    /// Since when.
+    /// When it was disabled.
     pub at: Timestamp,
-    /// In words.
+    /// The reason, as text.
     pub reason: String,
 }
 
-/// What became of one attempt.
+/// One delivery attempt and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
-    /// Its place in the list of all of this subscription, from 1.
+    /// The number of the attempt in its subscription, from 1.
     pub number: i64,
-    /// Which event.
+    /// The id of the event.
     pub event_id: String,
-    /// Its type.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// Its position in the log.
+    /// The log position of the event.
     pub position: Position,
-    /// Whether it was asked for once more.
+    /// Whether the attempt belongs to a redelivery.
     pub redelivery: bool,
-    /// When.
+    /// When the attempt was made.
     pub at: Timestamp,
-    /// How long it took.
+    /// The duration in milliseconds.
     pub took_ms: u64,
-    /// What the receiver answered, if it did.
+    /// The HTTP status of the response; null without a response.
     pub status: Option<u16>,
-    /// Why it did not.
+    /// Why there was no response; null with one.
     pub error: Option<String>,
 }
 
 impl Delivery {
-    /// Whether the receiver has it now.
+    /// Whether the receiver answered with a 2xx status.
     #[must_use]
     pub fn has_arrived(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
@@ -152,7 +151,7 @@ impl Delivery {
 }
 
 impl Webhook {
-    /// Whether this is for it. What has no category concerns all.
+    /// Whether the event matches the filters; one without a category matches all categories.
     #[must_use]
     pub fn wants(&self, event: &PublicEvent) -> bool {
         let is_one = |name: &String| self.categories.iter().any(|one| one.as_str() == name);
@@ -162,14 +161,14 @@ impl Webhook {
         of_category && (self.types.is_empty() || self.types.contains(&event.event_type()))
     }
 
-    /// What is to be looked for next.
+    /// The events to send next: the redelivery, if any, before those after `position`.
     #[must_use]
     pub fn next(&self) -> Range {
         let ahead = Range { after: self.position, until: Position::END };
         self.redelivery.unwrap_or(ahead)
     }
 
-    /// How long nothing may be sent.
+    /// The remaining pause; `None` if an attempt is due.
     #[must_use]
     pub fn pause(&self, now: Timestamp) -> Option<Duration> {
         let until = self.failing?.next_attempt_at.millis();
@@ -177,7 +176,7 @@ impl Webhook {
         (pause > 0).then(|| Duration::from_millis(pause))
     }
 
-    /// The state when everything up to here is done.
+    /// The state after all events up to `position` were sent or skipped.
     #[must_use]
     pub fn past(mut self, position: Position) -> Self {
         match &mut self.redelivery {
@@ -189,6 +188,7 @@ impl Webhook {
     }
 
     /// The state after an attempt.
+    /// Status 410, or failure for `give_up`, disables the subscription.
     #[must_use]
     pub fn tried(mut self, delivery: &Delivery, terms: &Terms) -> Self {
         self.deliveries = delivery.number;
@@ -214,13 +214,13 @@ impl Webhook {
         self
     }
 
-    /// Sent to again, from where it was, and at once.
+    /// Enables delivery again, from the current position and without a pause.
     #[must_use]
     pub fn enabled(self) -> Self {
         Self { failing: None, disabled: None, ..self }
     }
 
-    /// With another secret from now on.
+    /// Replaces the secret; the former one signs for [`FORMER_SECRET`] more.
     #[must_use]
     pub fn with_secret(self, secret: Secret, rotated_by: Option<Uuid>, now: Timestamp) -> Self {
         let former_secret = Some((self.secret, later(now, FORMER_SECRET)));
@@ -228,7 +228,7 @@ impl Webhook {
     }
 }
 
-/// 5 seconds, 20 seconds, 80 seconds … 4 hours.
+/// With the default `retry`: 5 s, 20 s, 80 s … 4 h.
 fn pause_after(attempts: u32, first: Duration) -> Duration {
     let steps = STEEPER.saturating_pow(attempts.saturating_sub(1));
     first.saturating_mul(steps).min(LONGEST_PAUSE)

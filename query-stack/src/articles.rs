@@ -1,15 +1,15 @@
-//! The view of a category's articles as the public sees them.
+//! The public view: the articles of a category as readers see them.
 //!
-//! A draft is not hidden here: it is not here. An article enters with `ArticlePublished` or, from
-//! another category, with `ArticleMovedIn`, which carry all that readers get. A retraction leaves
-//! the reason and takes the text away; a move leaves only where to.
+//! Drafts never enter it. An article enters with `ArticlePublished` or `ArticleMovedIn`, which
+//! carry everything that readers get. A retraction keeps the reason and removes the text; a move
+//! keeps only the new category.
 
 use events::news::{Article, ArticleStatus, ArticleText, NewsEvent};
 use events::{BoxError, DomainEvent, Stamp};
 
 use crate::view_store::Document;
 
-/// The document of an article after an event; `None`: the public knows nothing of it.
+/// Returns the document of an article after an event; `None` if it is not public.
 ///
 /// # Errors
 /// When the event cannot follow: the log is corrupt.
@@ -26,7 +26,7 @@ pub fn project(
     }
     let before = before.map(|document| serde_json::from_value(document.body)).transpose()?;
     let mut article = Article::evolve(before, event, stamp)?;
-    // Putting away what was taken back changes nothing for readers: they are still told why.
+    // Archiving a retracted article changes nothing for readers: the reason stays visible.
     if article.retraction.is_some() {
         article.status = ArticleStatus::Retracted;
     }
@@ -43,8 +43,7 @@ pub fn project(
     }))
 }
 
-/// What happens to an article before it is published stays in the newsroom, also that it was moved
-/// or put away.
+/// Events before publication stay in the newsroom, also moves and archiving.
 fn concerns_the_public(event: &NewsEvent, known: bool) -> bool {
     match event {
         NewsEvent::Drafted(_)

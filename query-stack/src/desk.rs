@@ -1,12 +1,12 @@
-//! The view of a category's articles as the newsroom knows them: all of them, from the first draft
-//! on. Who may see which is decided where an answer is composed (`Article::is_seen_by`).
+//! The newsroom view: all articles of a category, from the first draft on.
+//! `Article::is_seen_by` decides who may see which, when an answer is composed.
 
 use events::news::{Article, ArticleText};
 use events::{BoxError, DomainEvent, Stamp};
 
 use crate::view_store::Document;
 
-/// The document of an article after an event.
+/// Returns the document of an article after an event.
 ///
 /// # Errors
 /// When the event cannot follow: the log is corrupt.
@@ -22,7 +22,7 @@ pub fn project(
     let mut article = Article::evolve(before, event, stamp)?;
     let is_here = article.moved_to.is_none();
     if !is_here {
-        // Where it is now, its text is as well; here, it would grow old.
+        // The text moved to the new category; a copy here would become outdated.
         article.text = ArticleText::default();
         article.corrections = Vec::new();
     }

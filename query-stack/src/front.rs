@@ -1,5 +1,5 @@
-//! The view of the front page: what each of its places shows. A place says it with every event
-//! anew, so the newest is all that counts.
+//! The front page view: what each place shows.
+//! Each event carries the whole state of its place, so only the newest counts.
 
 use events::front::{FrontEvent, FrontPinned};
 use events::{ArticleId, BoxError, DomainEvent, Stamp};
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::view_store::Document;
 
-/// What a place shows: the body of its document.
+/// The body of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
-    /// What stands first in a category.
+    /// The articles pinned in a category.
     Pins(FrontPinned),
-    /// Breaking news, if there is any.
+    /// The breaking news article, if one is set.
     Breaking(Option<ArticleId>),
 }
 
-/// What a place shows after an event, whatever it showed before.
+/// Returns the state of a place after an event; the state before does not matter.
 ///
 /// # Errors
 /// When it is no event of the front page: the log is corrupt.
@@ -32,7 +32,7 @@ pub fn shown(event: DomainEvent) -> Result<Shown, BoxError> {
     })
 }
 
-/// The document of a place after an event.
+/// Returns the document of a place after an event.
 ///
 /// # Errors
 /// When it is no event of the front page: the log is corrupt.

@@ -1,6 +1,6 @@
-//! Streams that were left out because of an event that could not be taken: taken up again, or given
-//! up. Both under the checkpoint's compare-and-set, so that the projector, which goes on meanwhile,
-//! and whoever else does the same never overwrite each other.
+//! Retries and discards parked streams: streams with an event that could not be projected.
+//! Both use the compare-and-set of the checkpoint, so that the projector, which keeps running, and
+//! concurrent retries never overwrite each other.
 
 use std::collections::HashSet;
 use std::slice;
@@ -15,32 +15,32 @@ use crate::view_store::{
     ApplyError, Change, Checkpoint, Parked, ParkedState, Slot, View, ViewStore,
 };
 
-/// How often a stream that failed is tried before somebody has to see to it.
+/// Attempts before a parked stream needs an operator.
 const ATTEMPTS: u32 = 5;
-/// Between the first attempt and the second; doubles from there.
+/// The pause after the first attempt; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// How often to begin again when the projector was faster.
+/// How often to start over when the projector has moved the checkpoint.
 const RACES: usize = 100;
 
-/// What became of a stream that was to be taken up.
+/// The outcome of retrying a parked stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TakenUp {
-    /// Its document is what its events say, and it goes on with the others.
+    /// The stream is projected and no longer parked.
     Done,
-    /// One of its events still cannot be taken.
+    /// One of its events still cannot be projected.
     Still(Parked),
-    /// It was not left out.
+    /// The stream was not parked.
     WasNotParked,
 }
 
 impl Parked {
-    /// Whether nothing has changed since: another program is still needed for the same event.
+    /// Whether the same event still waits for a newer program.
     fn waits_like(&self, before: &Self) -> bool {
         let waits = |parked: &Self| parked.state == ParkedState::Waiting;
         waits(self) && waits(before) && self.position == before.position
     }
 
-    /// Whether a projector has to try it, now or later.
+    /// Whether the projector retries it, now or later.
     pub(crate) fn is_tried_by_itself(&self) -> bool {
         match self.state {
             ParkedState::Waiting => true,
@@ -49,9 +49,9 @@ impl Parked {
         }
     }
 
-    /// Whether it is to be tried now.
+    /// Whether a retry is due at `now`.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        // What waits for another program costs nothing but a look.
+        // Cheap: a stream that waits for a newer program is only looked at.
         let pause = match self.state {
             ParkedState::Waiting => Duration::ZERO,
             _ => FIRST_PAUSE * 2_u32.pow(self.attempts.saturating_sub(1).min(ATTEMPTS)),
@@ -62,8 +62,7 @@ impl Parked {
 }
 
 impl ViewWriter {
-    /// Folds the whole stream from the log, up to the checkpoint; later events come by the
-    /// projector.
+    /// Folds the whole stream up to the checkpoint; the projector applies later events.
     pub(crate) async fn take_up(
         &self,
         log: &dyn EventReader,
@@ -72,7 +71,7 @@ impl ViewWriter {
         self.take_up_if(log, stream, |_| true).await
     }
 
-    /// The same, if the stream still is as wanted when it comes to that.
+    /// Does the same, if the stream is still parked and `wanted` holds.
     pub(crate) async fn take_up_if(
         &self,
         log: &dyn EventReader,
@@ -127,8 +126,8 @@ impl ViewWriter {
         Ok(TakenUp::Still(still))
     }
 
-    /// What happened elsewhere is not this view's. A copy of the log that is behind the view would
-    /// make it lose what it has.
+    /// Reads the events of a stream in this partition, up to the checkpoint.
+    /// Fails if the log ends earlier: an outdated copy would remove data from the view.
     async fn events_up_to(
         &self,
         log: &dyn EventReader,
@@ -146,7 +145,7 @@ impl ViewWriter {
         Ok(events)
     }
 
-    /// Gives a stream up: no document of it is left. `None` when it was not left out.
+    /// Discards a stream and its document; `None` if it was not parked.
     async fn discard(&self, stream: &StreamId) -> Result<Option<Parked>, ProjectError> {
         for _ in 0..RACES {
             let from = self.store.state(&self.view).await?.live;
@@ -177,7 +176,7 @@ impl ViewWriter {
         Ok(self.store.parked_among(&self.view, at.generation, stream).await?.pop())
     }
 
-    /// For whoever reads the logs of the service.
+    /// Logs a parked stream as an error.
     pub(crate) fn tell(&self, parked: &Parked) {
         let Parked { stream, state, position, event_type, error, attempts, .. } = parked;
         let view = &self.view;
@@ -185,19 +184,19 @@ impl ViewWriter {
     }
 }
 
-/// The streams that the live views leave out, for whoever sees to them.
+/// Access for operators to the parked streams of the live views.
 pub struct DeadLetters {
-    /// Where the events are.
+    /// The event log.
     pub log: Arc<dyn EventReader>,
-    /// Where the views are.
+    /// The view store.
     pub store: Arc<dyn ViewStore>,
 }
 
 impl DeadLetters {
-    /// Up to `limit` streams that a view leaves out, in ascending order after `after`.
+    /// Returns up to `limit` parked streams of a view, in ascending order after `after`.
     ///
     /// # Errors
-    /// When the view store does not answer.
+    /// When the view store is unavailable.
     pub async fn list(
         &self,
         view: &View,
@@ -208,10 +207,10 @@ impl DeadLetters {
         Ok(self.store.parked(view, live.generation, after, limit).await?)
     }
 
-    /// The stream, if the view leaves it out.
+    /// Returns the stream, if the view has parked it.
     ///
     /// # Errors
-    /// When the view store does not answer.
+    /// When the view store is unavailable.
     pub async fn find(
         &self,
         view: &View,
@@ -221,7 +220,7 @@ impl DeadLetters {
         self.writer(view).parked(live, stream).await
     }
 
-    /// Takes a stream up again, from its first event on; also one that was given up.
+    /// Projects a parked or discarded stream again, from its first event.
     ///
     /// # Errors
     /// See [`ProjectError`].
@@ -229,8 +228,8 @@ impl DeadLetters {
         self.writer(view).take_up(&*self.log, stream).await
     }
 
-    /// Gives a stream up, in this generation of this view: its document is gone, and its later
-    /// events are passed over. `None` when it was not left out.
+    /// Discards a stream in this generation of the view; `None` if it was not parked.
+    /// Its document is removed, and its later events are skipped.
     ///
     /// # Errors
     /// See [`ProjectError`].

@@ -1,8 +1,7 @@
-//! What somebody likes to read, as far as readings tell: a pure fold of them, in whatever order they
-//! arrive.
+//! The reading profile of a user: a pure fold of readings that does not depend on their order.
 //!
-//! Each label has a weight: one for every reading, halved every seven days since. A weight is kept
-//! as it was at its newest reading, so that nothing has to be written because time goes by.
+//! The weight of a label grows by one with each reading and halves every seven days. It is stored
+//! as of the newest reading, so that the passing of time needs no writes.
 
 use std::collections::BTreeMap;
 
@@ -10,54 +9,52 @@ use events::readings::Reading;
 use events::{ArticleId, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// After so many milliseconds a reading counts half: seven days.
+/// The half-life of a reading in milliseconds: seven days.
 const HALF_LIFE: f64 = 7.0 * 24.0 * 3_600_000.0;
-/// Labels of one reader, the heaviest ones: more than anybody has within some half-lives.
+/// The maximum number of labels per reader; the heaviest ones stay.
 const LABELS: usize = 200;
-/// Articles that a reader is known to have read, the newest ones.
+/// The maximum number of read articles per reader; the newest ones stay.
 const READ: usize = 500;
 
-/// By how many milliseconds the clock of a door, which says when something was read, may be ahead of
-/// the log's, which says up to when it is forgotten: five seconds.
+/// How far the orchestrator's clock may be ahead of the log's, in milliseconds: five seconds.
+/// The orchestrator stamps readings; the log stamps the request to forget them.
 const SKEW: i64 = 5_000;
 
-/// Up to when a door may have said that something was read that is to be forgotten up to this time.
+/// The latest orchestrator time of readings that are forgotten up to this log time.
 #[must_use]
 pub fn skewed(forgotten_until: Timestamp) -> Timestamp {
     Timestamp::from_millis(forgotten_until.millis() + SKEW)
 }
 
-/// What is known of what one user reads.
+/// The reading profile of one user, and what the user wants forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reader {
-    /// What it adds up to.
+    /// The profile.
     pub profile: Profile,
-    /// What was read up to then is forgotten, by the clock of the log, and also what is still on its
-    /// way.
+    /// Readings up to this log time are forgotten, also those that arrive later.
     pub forgotten_until: Option<Timestamp>,
-    /// The event that said so.
+    /// The position of the event that asked to forget.
     pub forgotten_by: Position,
 }
 
 impl Reader {
-    /// Whether this reading may be known.
+    /// Whether this reading may be stored: it is newer than all that is forgotten.
     #[must_use]
     pub fn takes(&self, reading: &Reading) -> bool {
         self.forgotten_until.is_none_or(|until| reading.at > skewed(until))
     }
 }
 
-/// What readings add up to.
+/// The sum of readings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// In the order of their names. A list and no map, because a name may be anything, and no key of
-    /// a document may.
+    /// Ordered by name. A list, because not every name is a valid document key.
     pub labels: Vec<Label>,
-    /// The newest first.
+    /// Newest first.
     pub read: Vec<Read>,
 }
 
-/// How much somebody reads about something.
+/// The weight of a label for one user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Label {
     /// A category or a tag.
@@ -66,29 +63,29 @@ pub struct Label {
     at: Timestamp,
 }
 
-/// That somebody read an article.
+/// An article that the user has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
-    /// Which.
+    /// The id of the article.
     pub article_id: ArticleId,
     at: Timestamp,
 }
 
 impl Label {
-    /// What is left of the weight at a later time.
+    /// Returns the decayed weight at a later time.
     #[must_use]
     pub fn weight_at(&self, time: Timestamp) -> f64 {
         self.weight * left_after(self.at, time)
     }
 
-    /// With one reading more.
+    /// Adds a reading.
     fn add(&mut self, at: Timestamp) {
         let newest = self.at.max(at);
         self.weight = self.weight_at(newest) + left_after(at, newest);
         self.at = newest;
     }
 
-    /// Compares as the weights at any common time do.
+    /// Orders labels as their weights at any common time do.
     fn rank(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
         let half_lives = self.at.millis() as f64 / HALF_LIFE;
@@ -103,7 +100,7 @@ fn left_after(at: Timestamp, time: Timestamp) -> f64 {
 }
 
 impl Profile {
-    /// With these readings, each of which is in it for the first time.
+    /// Adds readings; each must be new to the profile.
     #[must_use]
     pub fn with<'a>(self, readings: impl IntoIterator<Item = &'a Reading>) -> Self {
         let named = |label: Label| (label.label.clone(), label);
@@ -123,7 +120,7 @@ impl Profile {
         Self { labels: heaviest(labels.into_values().collect()), read: newest(read) }
     }
 
-    /// The labels with what their weights are now, heaviest first.
+    /// Returns the labels with their weights at `now`, heaviest first.
     #[must_use]
     pub fn labels_at(&self, now: Timestamp) -> Vec<(&str, f64)> {
         let mut labels: Vec<_> =

@@ -1,11 +1,11 @@
-//! The view of the users. Of one who was erased nothing is left but that there was one.
+//! The view of the users; an erased user leaves only the fact that the account existed.
 
 use events::user::User;
 use events::{BoxError, DomainEvent, Stamp};
 
 use crate::view_store::Document;
 
-/// The document of a user after an event.
+/// Returns the document of a user after an event.
 ///
 /// # Errors
 /// When the event cannot follow: the log is corrupt.

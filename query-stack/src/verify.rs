@@ -1,6 +1,6 @@
-//! Is the view the fold of the log? Walks the streams of a partition and the documents of the view
-//! side by side, in the order of their ids, and compares them: bounded memory, no writes, and
-//! commands may go on meanwhile.
+//! Verifies that a view equals the fold of the log.
+//! Compares the streams of a partition with the documents of the view in the order of ids. Uses
+//! bounded memory, writes nothing, and allows concurrent commands.
 
 use std::collections::{HashSet, VecDeque};
 use std::slice;
@@ -13,30 +13,30 @@ use crate::projection::ProjectError;
 use crate::rebuild::{OnProgress, Progress};
 use crate::view_store::{Document, Parked, ParkedCounts, View, ViewState, ViewStore};
 
-/// Documents of the view held in memory at most.
+/// Documents of the view that are loaded at a time.
 const PAGE: usize = 500;
-/// Differences that are told one by one.
+/// The maximum number of reported differences, and of reported parked streams.
 const TOLD: usize = 20;
 
-/// What was found.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Documents compared.
+    /// The number of compared documents.
     pub documents: usize,
-    /// How far the view has come: what is beyond was not compared.
+    /// The checkpoint of the view; later events were not compared.
     pub position: Position,
-    /// One sentence each; empty when the view equals the log but for parked streams. At most twenty.
+    /// One sentence per difference, at most twenty; parked streams are no difference.
     pub differences: Vec<String>,
-    /// How many streams the view leaves out: their documents were not compared.
+    /// The number of parked streams, whose documents were not compared.
     pub parked: ParkedCounts,
-    /// Which, at most twenty.
+    /// The parked streams, at most twenty.
     pub parked_streams: Vec<Parked>,
 }
 
-/// Compares a view with the log, and tells how far it is.
+/// Compares a view with the log and reports its progress.
 ///
 /// # Errors
-/// When the log or the store does not answer.
+/// When the log or the view store is unavailable.
 pub async fn verify(
     log: &dyn EventReader,
     store: &dyn ViewStore,
@@ -83,7 +83,7 @@ pub async fn verify(
     Ok(verified)
 }
 
-/// What cannot be taken has to be parked, or nobody knows that the view is behind there.
+/// Reports streams that cannot be projected and are not parked: their lag would go unnoticed.
 async fn not_parked(
     store: &dyn ViewStore,
     view: &View,
@@ -96,9 +96,8 @@ async fn not_parked(
     Ok(missing.map(|stream| format!("{stream} cannot be taken and is not parked")).collect())
 }
 
-/// A document may have moved on since the checkpoint was read. So a difference is one only if the
-/// document is not the fold of its stream up to its own version. That of a parked stream is not
-/// compared.
+/// Compares a document again with its stream, up to the version of the document.
+/// It may have changed since the checkpoint was read. Parked streams are not compared.
 async fn really_differs(
     log: &dyn EventReader,
     store: &dyn ViewStore,
@@ -110,10 +109,10 @@ async fn really_differs(
     if !store.parked_among(view, generation, std::slice::from_ref(&stream)).await?.is_empty() {
         return Ok(None);
     }
-    // Looked at again: it may have been parked when it was looked at first.
+    // Read again: the stream may have been parked at the first read.
     let actual = store.documents(view, generation, &[id]).await?.pop();
     let mut events = log.read_stream(&stream).await?;
-    // What happened to an article in other categories is not this view's.
+    // Events in other categories do not belong to this view.
     events.retain(|event| event.partition == view.partition);
     match &actual {
         Some(document) => events.retain(|event| event.version <= document.version),
@@ -141,12 +140,12 @@ fn stream(view: &View, id: Uuid) -> StreamId {
     }
 }
 
-/// The documents that the log asks for, in the order of ids, up to the view's checkpoint.
+/// The expected documents, in the order of ids, up to the checkpoint of the view.
 struct Expected<'a> {
     pages: StreamPages,
     view: &'a View,
     page: VecDeque<Document>,
-    /// Streams of that page of which an event cannot be taken.
+    /// Streams of that page with an event that cannot be projected.
     failed: Vec<StreamId>,
     progress: Progress,
     on_progress: OnProgress<'a>,
@@ -170,7 +169,7 @@ impl Expected<'_> {
     }
 }
 
-/// The documents that the view has, in the order of ids.
+/// The actual documents of the view, in the order of ids.
 struct Actual<'a> {
     store: &'a dyn ViewStore,
     view: &'a View,

@@ -1,5 +1,6 @@
-//! What accounts and sessions promise, run against each adapter. `PORTAL_EVENT_LOG` (printed by
-//! `scripts/services env`) says where PostgreSQL is; without it the tests of PostgreSQL fail.
+//! Contract tests of accounts and sessions, run against each adapter.
+//! The PostgreSQL tests need `PORTAL_EVENT_LOG` (printed by `scripts/services env`) and fail
+//! without it.
 
 mod claims;
 mod fixture;

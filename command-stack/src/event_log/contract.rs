@@ -1,5 +1,6 @@
-//! What every event log promises, run against each adapter. `PORTAL_EVENT_LOG` (printed by
-//! `scripts/services env`) says where PostgreSQL is; without it the tests of PostgreSQL fail.
+//! Contract tests of the event log, run against each adapter.
+//! The PostgreSQL tests need `PORTAL_EVENT_LOG` (printed by `scripts/services env`) and fail
+//! without it.
 
 mod append_only;
 mod appending;
@@ -13,7 +14,7 @@ mod postgres;
 mod reading;
 mod waking;
 
-/// Each promise, of the modules beside it, as a test of each adapter with a `Fixture` of its own.
+/// Declares each listed test once per adapter, each with its own `Fixture`.
 macro_rules! contract {
     ($postgres:ident, $sqlite:ident: $($module:ident { $($promise:ident)* })*) => {
         mod $postgres {

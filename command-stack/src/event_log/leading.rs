@@ -1,7 +1,7 @@
-//! What one process at a time does for the whole portal, and how processes take turns in it.
+//! Leader election: one process at a time runs each task.
 //!
-//! Invariant: who has lost the right to do a task cannot do what only its holder may, whatever it
-//! believes: the log itself compares. A process that was paused need not notice anything.
+//! Invariant: `confirm` and `save` fail after leadership is lost, even in a process that was paused
+//! and did not notice, because the log itself checks who leads.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::EventLog;
 
-/// What one process at a time does for the whole portal.
+/// A task that one process at a time runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Carrying the log to the bus.
+    /// Publishes the events of the log to the bus.
     Relay,
-    /// Doing what is due.
+    /// Runs due jobs (the scheduler).
     Agenda,
-    /// Calling partners.
+    /// Delivers webhooks.
     Webhooks,
 }
 
@@ -37,43 +37,43 @@ impl Task {
     }
 }
 
-/// The right to do a task.
+/// The leadership of one task.
 #[async_trait]
 pub trait Leadership: Send + Sync {
-    /// Holds it for a while longer; to be called about every second.
+    /// Renews the lease; the leader calls this about once a second.
     async fn confirm(&self) -> Result<(), LeadError>;
 
-    /// Everything up to here has been published.
+    /// Every event up to this position has been published.
     async fn checkpoint(&self) -> Result<Position, LogError>;
 
-    /// Moves the checkpoint.
+    /// Saves the position up to which all events have been published.
     async fn save(&self, position: Position) -> Result<(), LeadError>;
 
-    /// Gives it up, so that another need not wait until it has run out.
+    /// Releases the lease, so that the next leader need not wait until it expires.
     async fn resign(&self) -> Result<(), LogError>;
 }
 
-/// Why a leader could not do what only a leader may.
+/// Why an action of a leader failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadError {
-    /// It is none any more.
+    /// This process no longer leads the task.
     #[error("another one leads now")]
     Lost,
-    /// The log failed; it may lead or not.
+    /// The log failed; the process may or may not still lead.
     #[error(transparent)]
     Log(#[from] LogError),
 }
 
-/// Between looks at whether the leader is gone.
+/// Pause between attempts to become the leader.
 const NEXT_LEADER: Duration = Duration::from_millis(500);
-/// Several fit into a lease, so that one that fails costs nothing.
+/// Several renewals fit into one lease, so that one failed renewal does not lose it.
 const CONFIRM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A lease that is not given up runs out by itself.
+/// Short, because a lease that is not released expires by itself.
 const RESIGN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Does the work whenever nobody else does, until the token is cancelled. The work goes on until it
-/// fails, and is dropped when the right to do it is lost.
+/// Runs `work` whenever this process leads the task, until `shutdown` is cancelled.
+/// Restarts `work` with a growing pause when it fails, and drops it when leadership is lost.
 pub(crate) async fn take_turns<'a, E>(
     log: &dyn EventLog,
     task: Task,
@@ -106,7 +106,7 @@ pub(crate) async fn take_turns<'a, E>(
     }
 }
 
-/// Works for as long as it leads; nothing failed when it was asked to stop.
+/// Runs `work` while leading; returns `None` if it stopped because of the shutdown.
 async fn lead<'a, E: From<LeadError>>(
     leadership: Arc<dyn Leadership>,
     shutdown: &CancellationToken,
@@ -121,7 +121,8 @@ async fn lead<'a, E: From<LeadError>>(
     failed
 }
 
-/// Holds on. That the log does not answer says nothing of who leads: whoever works notices it too.
+/// Renews the lease until it is lost.
+/// Ignores failures of the log: they do not show who leads, and `work` meets them as well.
 async fn until_lost(leadership: &dyn Leadership) -> LeadError {
     loop {
         sleep(CONFIRM_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! Bylines: sealed with the key of the author, before a command is decided.
+//! Seals bylines with the key of their author before a command is decided.
 
 use events::UserId;
 use events::news::Article;
@@ -11,7 +11,7 @@ use super::{Commands, explain_log};
 use crate::command_handler::Context;
 
 impl Commands {
-    /// A byline on an article that exists. Who sends back what was printed keeps what is there.
+    /// Seals the byline of an existing article; one that equals the printed byline stays as stored.
     pub(super) async fn seal_new_byline(
         &self,
         id: Uuid,
@@ -30,7 +30,7 @@ impl Commands {
         self.seal_byline(byline, article.author_id, context).await
     }
 
-    /// Seals a byline with the key of the author, when the author has an account.
+    /// Seals a byline with the key of the author, if the author has an account.
     pub(super) async fn seal_byline(
         &self,
         byline: &mut Option<PersonalText>,
@@ -49,12 +49,13 @@ impl Commands {
         Ok(())
     }
 
-    /// What says who an erased user was must not come in again: neither from the user, whose token
-    /// lives on for minutes, nor from an editor who read the article before.
+    /// Rejects the name of an erased user, which must not be stored again.
+    /// It could come from the user, whose token is valid for some more minutes, or from an editor
+    /// who has read the article earlier.
     async fn refuse_the_erased(&self, author: UserId, context: &Context) -> Result<(), Problem> {
         let user = self.handler.read::<User>(author.0).await;
         if user.map_err(|error| explain_log(&error))?.is_none() {
-            // Whoever has a token from the command line has no account to be erased.
+            // A token from the command line has no account that could be erased.
             return Ok(());
         }
         if context.caller.user_id() == Some(author) {

@@ -1,4 +1,4 @@
-//! How the keys stand in the file, and how it is read and replaced.
+//! The format of the key file, and how it is read, locked and replaced.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,24 +14,24 @@ use serde::{Deserialize, Serialize};
 
 use super::{SigningKeysError, corrupt, file_error};
 
-/// A key, and since when it signs.
+/// A key and when it began to sign.
 pub(super) struct Key {
     pub(super) created_at: Timestamp,
     pub(super) key: SigningKey,
 }
 
-/// How a key stands in the file. Not `Debug`: it is the secret.
+/// A key as stored. Not `Debug`, because it contains the secret.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredKey {
     pub(super) kid: String,
     created_at_ms: i64,
-    /// In base64url.
+    /// PKCS#8 in base64url.
     pub(super) pkcs8: String,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct KeyFile {
-    /// The newest is the last.
+    /// Oldest first.
     pub(super) keys: Vec<StoredKey>,
 }
 
@@ -55,7 +55,7 @@ impl TryFrom<StoredKey> for Key {
     }
 }
 
-/// What changes when the file is replaced.
+/// Differs between two versions of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     inode: u64,
@@ -70,7 +70,7 @@ impl Stamp {
     }
 }
 
-/// The keys of the file, and a stamp of the same file, whatever replaces it meanwhile.
+/// Reads the keys and the stamp of the same file, even if it is replaced meanwhile.
 pub(super) fn read(path: &Path) -> Result<(Vec<Key>, Stamp), SigningKeysError> {
     let failed = |source| file_error(path, "read", source);
     let mut file = File::open(path).map_err(failed)?;
@@ -80,15 +80,15 @@ pub(super) fn read(path: &Path) -> Result<(Vec<Key>, Stamp), SigningKeysError> {
     }
     let mut json = Vec::new();
     file.read_to_end(&mut json).map_err(failed)?;
-    // The parser's own words may quote a key.
+    // Without the error of the parser, which may quote a key.
     let stored: KeyFile =
         serde_json::from_slice(&json).map_err(|_| corrupt(path, "it is not the JSON expected"))?;
     let keys: Result<Vec<Key>, _> = stored.keys.into_iter().map(Key::try_from).collect();
     Ok((keys.map_err(|reason| corrupt(path, reason))?, Stamp::of(&metadata)))
 }
 
-/// Replaces the file, so that whoever reads it finds all of the old or all of the new one, also
-/// after a power cut. Needs the lock.
+/// Replaces the file atomically, also across a power cut; the caller holds the lock.
+/// Readers see the whole old file or the whole new one.
 pub(super) fn write(path: &Path, keys: &[Key]) -> Result<(), SigningKeysError> {
     let failed = |source| file_error(path, "written", source);
     let json = serde_json::to_vec_pretty(&KeyFile { keys: keys.iter().map(Into::into).collect() });
@@ -98,7 +98,7 @@ pub(super) fn write(path: &Path, keys: &[Key]) -> Result<(), SigningKeysError> {
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = beside(path, "new");
-    // Left behind by a process that was killed here; it is made again for the sake of its mode.
+    // Left by a killed process; created anew to ensure its mode.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -111,8 +111,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// One process at a time changes the file, until this is dropped. Not the file itself is locked,
-/// because it is replaced.
+/// Locks the key file until the result is dropped.
+/// The lock is a separate file, because the key file is replaced.
 pub(super) fn lock(path: &Path) -> Result<File, SigningKeysError> {
     let failed = |source| file_error(path, "locked", source);
     let mut options = OpenOptions::new();

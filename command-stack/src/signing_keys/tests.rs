@@ -1,4 +1,4 @@
-//! What an operator and a running process rely on.
+//! Keys as operators and running processes use them.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -16,7 +16,7 @@ use super::*;
 
 const HOUR: i64 = 60 * 60 * 1000;
 
-/// A folder, and the path of a key file in it that is not there yet.
+/// A folder, and the path of a missing key file in it.
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("signing-keys.json");
@@ -212,7 +212,7 @@ fn no_secret_is_in_an_error_or_in_debug() {
     let seed = &URL_SAFE_NO_PAD.decode(secret).expect("base64url")[16..48];
     assert!(!format!("{keys:?}").contains(&format!("{seed:?}")[1..20]));
 
-    // The secret where a number is expected: the parser would quote it.
+    // The parser would quote a secret that stands in place of a number.
     let misplaced = format!(r#"{{"keys": [{{"kid": "a", "created_at_ms": "{secret}"}}]}}"#);
     let wrong_name = json.replace(&stored.keys[0].kid, "mine");
     for broken in [misplaced, wrong_name, json.replace(&secret[80..], "")] {

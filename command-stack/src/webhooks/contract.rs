@@ -1,4 +1,4 @@
-//! What every store of webhooks promises, run against each adapter.
+//! Contract tests of the webhook store, run against each adapter.
 
 mod fixture;
 mod keeping;

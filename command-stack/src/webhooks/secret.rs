@@ -1,4 +1,4 @@
-//! The secret of a subscription, and what it signs: Standard Webhooks, with HMAC-SHA256.
+//! The secret of a subscription; signs per Standard Webhooks with HMAC-SHA256.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use events::{BoxError, Timestamp};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-/// What tells a receiver that it is a secret, and whose kind.
+/// The prefix of Standard Webhooks for symmetric secrets.
 const PREFIX: &str = "whsec_";
 
 /// 256 random bits, in base64.
@@ -15,23 +15,23 @@ const PREFIX: &str = "whsec_";
 pub struct Secret(String);
 
 impl Secret {
-    /// A fresh one.
+    /// Generates a secret.
     ///
     /// # Errors
-    /// When the operating system has no randomness.
+    /// When the operating system provides no randomness.
     pub fn generate() -> Result<Self, BoxError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
         Ok(Self(STANDARD.encode(bytes)))
     }
 
-    /// For who made the subscription, and for nobody else.
+    /// The secret with its prefix; returned only to the request that made it.
     #[must_use]
     pub fn shown(&self) -> String {
         format!("{PREFIX}{}", self.0)
     }
 
-    /// One entry of `webhook-signature`.
+    /// One entry of the header `webhook-signature`.
     pub(super) fn sign(&self, id: &str, at: Timestamp, body: &[u8]) -> String {
         let key = STANDARD.decode(&self.0).unwrap_or_default();
         let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &key));
@@ -41,7 +41,7 @@ impl Secret {
     }
 }
 
-/// `webhook-timestamp`
+/// The header `webhook-timestamp`, in seconds.
 pub(super) fn seconds(at: Timestamp) -> i64 {
     at.millis().div_euclid(1000)
 }

@@ -1,8 +1,8 @@
-//! The way out of the house: one POST to an address that somebody else has chosen.
+//! Sends one POST to an address that a partner has chosen.
 //!
-//! The addresses of a host are looked at when it is connected to, and it is these that are connected
-//! to: a name that is resolved to another address a moment later changes nothing. Redirects are not
-//! followed, of the answer only the status is read, and all of it has a deadline.
+//! The resolver filters the addresses at connection time, and the connection uses exactly these: a
+//! later DNS change has no effect. Redirects are not followed, only the status of the response is
+//! read, and the whole attempt has a deadline.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,19 +29,18 @@ use tower::Service;
 use super::secret::seconds;
 use super::{Delivery, Webhook, address};
 
-/// For the whole attempt: finding the host, connecting, and its answer.
+/// For the whole attempt: name resolution, connection, response.
 const DEADLINE: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer idle, a connection is not used again.
+/// A connection that was idle for longer is not reused.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Of what is noted of an error.
+/// The longest error text that is recorded, in characters.
 const LONGEST_ERROR: usize = 300;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// Sends webhooks.
 pub(super) struct Sender {
     client: Client<HttpsConnector<HttpConnector<Resolver>>, Body>,
     allow_private: bool,
@@ -63,7 +62,7 @@ impl Sender {
         Self { client, allow_private }
     }
 
-    /// One attempt; never an error, because what became of it is noted either way.
+    /// Makes one attempt. Failures are part of the result, because both outcomes are recorded.
     pub(super) async fn send(
         &self,
         webhook: &Webhook,
@@ -100,7 +99,7 @@ impl Sender {
         event: &PublicEvent,
         now: Timestamp,
     ) -> Result<u16, BoxError> {
-        // Again, because what is allowed may have changed since.
+        // Checked again, because the settings may have changed since.
         let uri = address::parse(&webhook.url, self.allow_private)?;
         let request = request(uri, webhook, event, now)?;
         Ok(self.client.request(request).await?.status().as_u16())
@@ -126,7 +125,7 @@ fn request(
     Ok(request.body(Body::from(body))?)
 }
 
-/// Finds the addresses of a host, as far as it may be connected to them.
+/// Resolves a host to the addresses that may be connected to.
 #[derive(Clone)]
 struct Resolver {
     allow_private: bool,

@@ -1,4 +1,4 @@
-//! Where subscriptions are kept: in the database of the log, beside it.
+//! The store of subscriptions, in the database of the log.
 
 use async_trait::async_trait;
 use events::LogError;
@@ -10,53 +10,53 @@ use uuid::Uuid;
 use super::{Delivery, Webhook};
 use crate::event_log::log_error;
 
-/// More partners than this are served by the public log: each subscription is a task, and looks at
-/// its row once a second.
+/// The maximum number of subscriptions; further partners read the public log.
+/// Each subscription is a task that reads its row once a second.
 pub const MOST_WEBHOOKS: i64 = 50;
-/// The newest deliveries of a subscription that are remembered.
+/// Deliveries stored per subscription, the newest ones.
 pub const DELIVERIES_KEPT: i64 = 1_000;
 
-/// What became of a new subscription.
+/// The outcome of creating a subscription.
 pub enum Created {
-    /// It is kept now.
+    /// The subscription is stored.
     New,
-    /// There was one with this id.
+    /// A subscription with this id exists.
     Before(Box<Webhook>),
-    /// There are [`MOST_WEBHOOKS`].
+    /// There are already [`MOST_WEBHOOKS`] subscriptions.
     TooMany,
 }
 
-/// The tables of webhooks.
+/// The port of the webhook tables.
 #[async_trait]
 pub trait WebhookStore: Send + Sync {
-    /// Keeps a new subscription.
+    /// Stores a new subscription.
     async fn create(&self, webhook: &Webhook) -> Result<Created, LogError>;
 
-    /// All of them, the oldest first.
+    /// Returns all subscriptions, oldest first.
     async fn list(&self) -> Result<Vec<Webhook>, LogError>;
 
-    /// One of them.
+    /// Returns the subscription with this id.
     async fn find(&self, id: Uuid) -> Result<Option<Webhook>, LogError>;
 
-    /// Replaces the state that was read, and remembers a delivery with it; false, and nothing of
-    /// both, when somebody has changed it since.
+    /// Saves a state and a delivery in one transaction.
+    /// Returns false and writes nothing if the subscription has been changed or deleted since it
+    /// was read.
     async fn save(&self, webhook: &Webhook, delivery: Option<&Delivery>) -> Result<bool, LogError>;
 
-    /// Ends a subscription; false when there was none.
+    /// Deletes a subscription and its deliveries; returns false if there was none.
     async fn delete(&self, id: Uuid) -> Result<bool, LogError>;
 
-    /// The newest deliveries whose number is below, the newest first.
+    /// Returns up to `limit` deliveries with a number below `below`, newest first.
     async fn deliveries(&self, id: Uuid, below: i64, limit: i64)
     -> Result<Vec<Delivery>, LogError>;
 }
 
-/// The tables in the database of the log.
+/// The webhook tables in PostgreSQL.
 pub struct PostgresWebhooks(pub PgPool);
 
-/// The tables in the file of the log.
+/// The webhook tables in SQLite.
 pub struct SqliteWebhooks(pub SqlitePool);
 
-/// A subscription as its row has it.
 type Row = (i64, String);
 
 fn webhook((revision, body): Row) -> Result<Webhook, LogError> {
@@ -149,7 +149,7 @@ macro_rules! webhook_store {
             async fn delete(&self, id: Uuid) -> Result<bool, LogError> {
                 let id = id.to_string();
                 let mut transaction = self.0.begin().await.map_err(log_error)?;
-                // The subscription first: who delivers at this moment then remembers nothing.
+                // The subscription first, so that a running delivery can no longer be saved.
                 let query = sqlx::query("DELETE FROM webhooks WHERE webhook_id = $1").bind(&id);
                 let done = query.execute(&mut *transaction).await.map_err(log_error)?;
                 let query = "DELETE FROM webhook_deliveries WHERE webhook_id = $1";

@@ -66,7 +66,7 @@ fn the_pauses_grow_up_to_hours_until_after_three_days_it_is_disabled() {
     assert_eq!(pauses[..8], [5, 20, 80, 320, 1_280, 5_120, 14_400, 14_400]);
     let days = (now - 14_400) / 86_400;
     assert_eq!(days, 3, "{pauses:?}");
-    // One that is enabled has as long again.
+    // Enabling starts the time until disabling anew.
     let enabled = webhook.enabled().tried(&delivery(1, 12, None, now), &TERMS);
     assert!(enabled.disabled.is_none());
 }

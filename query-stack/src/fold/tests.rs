@@ -1,4 +1,4 @@
-//! Batches of events, good and bad.
+//! Folding batches of valid and invalid events.
 
 use events::{Actor, Category, Metadata, Partition, UserId};
 use serde_json::json;
@@ -31,7 +31,7 @@ fn event(version: i64, name: &str) -> RecordedEvent {
     of_user(version, event_type, &json!({ "name": name }).to_string())
 }
 
-/// The same of somebody else.
+/// The same event in the stream of another user.
 fn of_another(event: RecordedEvent) -> RecordedEvent {
     RecordedEvent { stream_id: UserId(Uuid::from_u128(2)).into(), ..event }
 }
@@ -46,7 +46,7 @@ fn names(folded: &Folded) -> Vec<&str> {
     documents.iter().map(|document| document.body["name"].as_str().expect("a name")).collect()
 }
 
-/// The version of the event that failed, and whether a newer program may take it.
+/// The version of each failed event, and whether a newer program may read it.
 fn failures(folded: &Folded) -> Vec<(i64, bool)> {
     folded.failed.iter().map(|failure| (failure.version.get(), failure.newer)).collect()
 }
@@ -94,7 +94,7 @@ fn what_cannot_be_read_stops_its_stream_and_no_other() {
             of_another(event(2, "E")),
         ];
         let folded = fold_users(Vec::new(), &events);
-        // Of the stream that stops, what was before stays.
+        // The stopped stream keeps its earlier events.
         let kept = vec!["A", "E"];
         assert_eq!(
             (names(&folded), failures(&folded)),

@@ -1,4 +1,4 @@
-//! What an event changed: the fields that readers know, before and after.
+//! The changes of an event: the fields that readers know, before and after.
 
 use std::time::Instant;
 
@@ -10,10 +10,10 @@ use proto::v1::{Change, FieldValue, Texts};
 
 use super::diff;
 
-/// The texts of which the difference is told word by word.
+/// Fields with a word-by-word difference.
 const TOLD_WORD_BY_WORD: [&str; 3] = ["title", "summary", "content"];
 
-/// The fields that differ. Of an article that was not there before: those that have a value.
+/// Returns the fields that differ; for a new article, the fields that have a value.
 pub(super) fn between(before: Option<&Article>, after: &Article, deadline: Instant) -> Vec<Change> {
     let to = fields(after);
     let from = before.map_or_else(|| to.each_ref().map(|(name, _)| (*name, None)), fields);

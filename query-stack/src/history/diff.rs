@@ -1,22 +1,20 @@
-//! The difference between two texts, word by word, for people: `on [-Tuesday-]{+Monday+}.` What
-//! stayed is told only near a change; `…` stands for the rest.
+//! Shows people the difference of two texts word by word: `on [-Tuesday-]{+Monday+}`.
 
 use std::time::Instant;
 
 use similar::{ChangeTag, TextDiff};
 
-/// Words that are told before and after a change.
+/// Unchanged words shown on each side of a change.
 const CONTEXT: usize = 8;
 
-/// A part of both texts.
+/// A run of unchanged tokens, or of removed and added text.
 #[derive(Debug)]
 enum Stretch<'a> {
     Same(Vec<&'a str>),
     Changed { removed: String, added: String },
 }
 
-/// The difference. After the deadline no shorter one is looked for: what has not been compared by
-/// then is told as replaced.
+/// Returns the difference; text not compared by the deadline is shown as replaced.
 pub(crate) fn words(from: &str, to: &str, deadline: Instant) -> String {
     let diff = TextDiff::configure().deadline(deadline).diff_unicode_words(from, to);
     let mut stretches = Vec::new();
@@ -47,7 +45,7 @@ fn changed(stretches: &mut Vec<Stretch<'_>>, minus: &str, plus: &str) {
     }
 }
 
-/// Two replaced words with a space between them are one replacement of two words.
+/// Joins two replacements that only white space separates.
 fn join_across_spaces(stretches: Vec<Stretch<'_>>) -> Vec<Stretch<'_>> {
     let mut joined: Vec<Stretch<'_>> = Vec::with_capacity(stretches.len());
     for stretch in stretches {
@@ -98,7 +96,7 @@ fn mark(text: &mut String, open: &str, marked: &str, close: &str) {
     }
 }
 
-/// So many words from the beginning and from the end; all if hardly any are left out.
+/// Returns the first and last words around `…`, or all if hardly any would be left out.
 fn elided(tokens: &[&str], first: usize, last: usize) -> String {
     let is_word = |token: &str| token.chars().any(char::is_alphanumeric);
     let numbered = tokens.iter().enumerate();

@@ -1,4 +1,4 @@
-//! Given events, what does the ledger tell?
+//! Given events, the expected history of an article.
 
 mod access;
 
@@ -57,7 +57,7 @@ fn retracted() -> NewsEvent {
     NewsEvent::Retracted(ArticleRetracted { category: sports(), reason: "Untrue.".to_owned() })
 }
 
-/// Leaves sports and comes into politics.
+/// Moves the article from sports to politics.
 fn moved(published_at: Option<Timestamp>) -> [NewsEvent; 2] {
     let status = published_at.map_or(ArticleStatus::Draft, |_| ArticleStatus::Published);
     let moved_in = ArticleMovedIn {
@@ -208,7 +208,7 @@ fn an_article_is_told_as_it_was_after_a_version_or_at_a_time() {
     assert_eq!((first.version, first.corrections), (Version::new(2), vec![]));
 }
 
-/// Knows Ada's key, or that it is gone, or nothing.
+/// Returns Ada's key, or no key (erased), or fails.
 struct AdasKey(Result<Option<UserKey>, ()>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Streams that are parked, and how they come back.
+//! Parking, retrying and discarding streams.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +15,7 @@ use crate::grpc::tests::newsroom::{Newsroom, category, corrected, published};
 use crate::projector::Projector;
 use crate::verify::{Verified, verify};
 
-/// Of a type that the program of today does not know.
+/// An event of a type that today's program does not know.
 fn exploded() -> NewEvent {
     NewEvent {
         event_type: "news.article_exploded",
@@ -24,7 +24,7 @@ fn exploded() -> NewEvent {
     }
 }
 
-/// A program of tomorrow: what exploded, it knows, was a correction.
+/// Decodes like a newer program, to which the unknown event is a correction.
 fn decode_tomorrow(event: &RecordedEvent) -> Result<DomainEvent, DecodeError> {
     if event.event_type == "news.article_exploded" { Ok(corrected()) } else { event.decode() }
 }
@@ -34,7 +34,7 @@ fn retracted() -> DomainEvent {
     NewsEvent::Retracted(retracted).into()
 }
 
-/// A newsroom, and the one who writes its public view of sports.
+/// A newsroom; today's and a newer program that write its public view of sports.
 struct Parking {
     newsroom: Newsroom,
     today: ViewWriter,
@@ -67,7 +67,7 @@ impl Parking {
         self.today.store.state(&self.today.view).await.expect("a state").live
     }
 
-    /// What a projector of this program does.
+    /// Projects all new events with this writer, as a projector does.
     async fn catch_up(&self, writer: &ViewWriter) -> Checkpoint {
         let from = self.checkpoint().await;
         let partition = Some(&writer.view.partition);
@@ -75,7 +75,7 @@ impl Parking {
         writer.advance(from, &events).await.expect("advanced")
     }
 
-    /// The content of each article that readers see, in the order of their ids.
+    /// The contents that readers see, in the order of article ids.
     async fn contents(&self) -> Vec<String> {
         let view = &self.today.view;
         let all = self.today.store.scan(view, 1, None, 99).await.expect("documents");

@@ -1,4 +1,4 @@
-//! Readings add up to the same profile in whatever order and batches they come.
+//! Readings produce the same profile in any order and in any batches.
 
 use events::UserId;
 use proptest::prelude::*;

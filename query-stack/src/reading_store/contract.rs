@@ -1,4 +1,4 @@
-//! What every store of readings promises, run against each adapter.
+//! Contract tests of the reading store, run against each adapter.
 
 use events::readings::Reading;
 use events::{ArticleId, Position, Timestamp, UserId};
@@ -19,7 +19,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-/// About what is strange in a key, and nothing in a label.
+/// Characters that are special in a document key and valid in a label.
 const TAG: &str = "a.b $c \u{0} \"ä\"";
 
 fn reading(by: u128, of: u128, millis: i64) -> Reading {
@@ -113,7 +113,7 @@ async fn what_is_forgotten_is_gone_and_does_not_come_back(store: &dyn ReadingSto
     record(store, &[before, reading(1, 3, HOUR - 1)]).await;
     assert_eq!(profile(store, 1).await, Profile::default().with([&after]), "late");
 
-    // Of two events the later one counts, in whatever order they are heard of.
+    // The event with the later position counts, in any order of arrival.
     forget(Timestamp::END, 9).await;
     forget(at(2 * HOUR), 8).await;
     assert_eq!(profile(store, 1).await, Profile::default());

@@ -1,4 +1,4 @@
-//! Refresh tokens: each works once; whoever comes with a used one ends the session.
+//! Refresh tokens: each works once; the reuse of a token ends its session.
 
 use events::UserId;
 use futures::future::join_all;
@@ -16,14 +16,14 @@ fn some_user() -> UserId {
 }
 
 impl Fixture {
-    /// A new session of this user, with this token.
+    /// Starts a session of this user with this refresh token; returns its family.
     async fn signs_in(&self, user: UserId, name: &str) -> Uuid {
         let family = Uuid::now_v7();
         self.accounts.give(token(name), family, user, at(START)).await.expect("give");
         family
     }
 
-    /// Uses a token for the next.
+    /// Uses a refresh token; `next` becomes its successor.
     async fn refreshes(&self, name: &str, next: &str) -> Used {
         self.accounts.use_up(token(name), token(next), at(START)).await.expect("use")
     }
@@ -89,11 +89,11 @@ pub(super) async fn an_expired_token_is_unknown(on: &Fixture) {
     on.refreshes("used in time", "next").await;
     assert_eq!(used_at("too late", end + MOMENT).await, Used::Unknown);
     assert_eq!(used_at("used in time", end + MOMENT).await, Used::Unknown);
-    // A session lives as long as it is used.
+    // Each use extends the session by `SESSION_LIFETIME`.
     let family = on.signs_in(user, "long ago").await;
     on.accounts.use_up(token("long ago"), token("today"), at(end)).await.expect("use");
     assert_eq!(used_at("today", end + SESSION_LIFETIME).await, Used::Once { user, family });
-    // What has expired is cleared away when the next signs in.
+    // The next sign-in deletes expired rows.
     let now = at(end + 3 * SESSION_LIFETIME);
     on.accounts.give(token("new"), Uuid::now_v7(), user, now).await.expect("give");
     assert_eq!(on.rows().await, [0, 0, 0, 1, 0]);
@@ -108,7 +108,7 @@ pub(super) async fn a_session_is_ended_by_itself_by_a_token_or_with_all_of_its_u
     on.signs_in(bob, "bob's").await;
     on.accounts.end(desk).await.expect("end");
     assert_eq!(on.refreshes("desk", "more").await, Used::Unknown);
-    // By a token that was used already, too: whoever signs out does not mind which it is.
+    // A used token also ends its session: a client that signs out may hold an old one.
     on.refreshes("phone", "phone 2").await;
     on.accounts.end_by_token(token("phone")).await.expect("end");
     assert_eq!(on.refreshes("phone 2", "more").await, Used::Unknown);
@@ -124,7 +124,7 @@ pub(super) async fn a_session_is_ended_by_itself_by_a_token_or_with_all_of_its_u
     assert!(on.is_good("bob's").await);
 }
 
-/// Whichever comes first, the use or the end: afterwards there is no token left.
+/// No token works afterwards, whether the use or the end comes first.
 pub(super) async fn a_session_that_is_ended_while_it_is_used_stays_ended(on: &Fixture) {
     for round in 0..30 {
         let user = some_user();

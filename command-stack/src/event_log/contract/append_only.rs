@@ -1,4 +1,4 @@
-//! The database itself keeps the events, whoever asks it to change them.
+//! The database itself rejects each change of recorded events.
 
 use super::fixture::{Database, Fixture, append, part, some_stream};
 

@@ -1,5 +1,4 @@
-//! Optimistic concurrency: an append succeeds at the version that its author has seen, or not at
-//! all.
+//! Optimistic concurrency: an append at any version but the expected one records nothing.
 
 use events::StreamId;
 use futures::future::join_all;
@@ -68,7 +67,7 @@ pub(super) async fn appends_to_a_stream_are_carried_out_in_the_order_in_which_th
     on: &Fixture,
 ) {
     let names: Vec<StreamId> = (0..20).map(|_| some_stream()).collect();
-    // Each goes to two streams and shares one with the append before it: none may overtake.
+    // Each append shares a stream with the one before it, so all must keep their order.
     let mut chain = vec![one(&names[0], 0)];
     for pair in names.windows(2) {
         chain.push(append(vec![part(&pair[0], 1, 1), part(&pair[1], 0, 1)]));

@@ -1,4 +1,4 @@
-//! Idempotency: what carries a command id is appended once.
+//! Idempotency: the log records a command id at most once.
 
 use futures::future::join_all;
 
@@ -17,7 +17,7 @@ pub(super) async fn a_command_is_carried_out_once_and_gets_the_first_answer_agai
         version: Version::new(3),
         position: Position::new(3),
     };
-    // The same request, the same one at the version that is now right, and another one.
+    // The same request, the same request at the current version, and a different request.
     let again = with_key(one(&stream, 3), "key", 7);
     let other = with_key(one(&some_stream(), 0), "key", 8);
     for (append, log) in [(command, &on.log), (again, &on.log), (other, &on.twin)] {

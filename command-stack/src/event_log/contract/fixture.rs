@@ -1,4 +1,4 @@
-//! A log of its own for each test, and short words for what is appended to it.
+//! A separate log for each test, and builders of appends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +21,14 @@ use crate::accounts::{AccountStore, PostgresAccounts, SqliteAccounts};
 mod copied_database;
 use copied_database::copied_database;
 
-/// What has to happen at once happens within this; generous, because the machine may be busy.
+/// For operations that must complete promptly; generous because the machine may be busy.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct Fixture {
     pub(crate) log: Arc<dyn EventLog>,
-    /// The same log, opened once more: two append queues compete.
+    /// The same log opened a second time, so that two append queues compete.
     pub(crate) twin: Arc<dyn EventLog>,
-    /// The log as a second relay or command-stack has it: another process's in PostgreSQL, while
-    /// a SQLite log belongs to one process.
+    /// The log of another process: the twin in PostgreSQL, `log` in SQLite (one process per file).
     pub(crate) peer: Arc<dyn EventLog>,
     pub(crate) database: Database,
 }
@@ -69,7 +68,7 @@ impl Fixture {
         Self { peer: Arc::clone(&log) as _, log, twin, database }
     }
 
-    /// Only after success: what a failed test left behind can be looked at.
+    /// Drops the database, after success only: that of a failed test can be inspected.
     pub(crate) async fn remove(self) {
         if let Database::Postgres { name, .. } = self.database {
             on_server(format!("DROP DATABASE \"{name}\" WITH (FORCE)")).await;
@@ -83,7 +82,7 @@ impl Fixture {
         }
     }
 
-    /// What is kept beside the log.
+    /// The account store in the database of the log.
     pub(crate) fn accounts(&self) -> Arc<dyn AccountStore> {
         match &self.database {
             Database::Postgres { pool, .. } => Arc::new(PostgresAccounts(pool.clone())),
@@ -95,7 +94,7 @@ impl Fixture {
         self.log.read_after(Position::START, None, usize::MAX).await.expect("read")
     }
 
-    /// Hands the appends over in this order, without waiting in between.
+    /// Sends the appends in this order without waiting in between.
     pub(crate) async fn at_once(&self, appends: Vec<Append>) -> Vec<Result<Appended, AppendError>> {
         join_all(appends.into_iter().map(|append| self.log.append(append))).await
     }
@@ -129,7 +128,7 @@ pub(crate) fn metadata() -> Metadata {
     }
 }
 
-/// `count` events for a stream at a version.
+/// Builds an append of `count` events at an expected version.
 pub(crate) fn part(stream: &StreamId, expected: i64, count: usize) -> StreamAppend {
     let events = (0..count).map(|_| event("user", "{}")).collect();
     StreamAppend { stream_id: stream.clone(), expected: Version::new(expected), events }
@@ -139,7 +138,7 @@ pub(crate) fn append(streams: Vec<StreamAppend>) -> Append {
     Append { key: None, metadata: metadata(), streams }
 }
 
-/// One event for a stream at a version.
+/// Builds an append of one event at an expected version.
 pub(crate) fn one(stream: &StreamId, expected: i64) -> Append {
     append(vec![part(stream, expected, 1)])
 }
@@ -160,7 +159,7 @@ pub(crate) fn is_conflict<T>(result: &Result<T, AppendError>) -> bool {
     matches!(result, Err(AppendError::Conflict))
 }
 
-/// Asks again and again until the answer is there.
+/// Polls every 10 ms until `ask` returns a value; panics after [`SOON`].
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {

@@ -1,11 +1,11 @@
-//! One leads in each task, and the relay that leads next goes on where the one before was.
+//! Each task has one leader, and the next leader continues at the last checkpoint.
 
 use events::Position;
 
 use super::super::{EventLog, LeadError, Leadership, Task};
 use super::fixture::{Fixture, eventually};
 
-/// What a leader has that is gone without a word runs out after a while.
+/// Waits for the lease: that of a leader which did not resign has to expire first.
 pub(super) async fn lead_soon(log: &dyn EventLog, task: Task) -> Box<dyn Leadership> {
     eventually("leading", async || log.lead(task).await.expect("the log")).await
 }

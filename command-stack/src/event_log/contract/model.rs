@@ -1,4 +1,4 @@
-//! Random appends, handed over at once, against a model that carries them out one after the other.
+//! Compares concurrent random appends with a model that runs them one after the other.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,8 +10,8 @@ use proptest::test_runner::TestRunner;
 use super::super::{Append, AppendError};
 use super::fixture::{Fixture, append, part, places, positions, with_key};
 
-/// An append to some of few streams: each with the distance from the right version and the number
-/// of events; and a command id, often none.
+/// A random append to few streams, with an optional command id.
+/// Each stream maps to (offset from its current version, number of events).
 type Plan = (HashMap<usize, (i64, usize)>, Option<u8>);
 
 fn plans() -> impl Strategy<Value = Vec<Vec<Plan>>> {
@@ -39,7 +39,7 @@ fn name(stream: usize) -> StreamId {
 }
 
 impl Model {
-    /// The append that is meant, and what must become of it.
+    /// Builds the append and returns its expected outcome.
     fn carry_out(&mut self, (streams, key): &Plan) -> (Append, Outcome) {
         let version = |stream| self.versions.get(stream).copied().unwrap_or(0);
         let (mut parts, mut conflict) = (Vec::new(), false);

@@ -1,5 +1,4 @@
-//! The order of positions is the order of commits: whoever has read up to a position has read
-//! everything up to it.
+//! Positions follow the commit order: a reader at a position has missed no event before it.
 
 use std::sync::Arc;
 
@@ -32,9 +31,9 @@ pub(super) async fn positions_have_no_holes_although_appends_are_refused(on: &Fi
     assert_eq!(positions(&on.all().await), [1, 2, 3, 4, 5]);
 }
 
-/// Two append queues compete for the log, as two command-stacks do.
+/// Two append queues compete for the log, as two command stacks do.
 pub(super) async fn a_reader_never_passes_an_event_that_appears_later(on: &Fixture) {
-    // SQLite's lock is not fair: a machine under load may let one of the two wait for too long.
+    // The lock of SQLite is not fair: under load an append may time out.
     let may_be_busy = matches!(on.database, Database::Sqlite { .. });
     let mut writers = JoinSet::new();
     for n in 0..WRITERS {
@@ -53,7 +52,7 @@ async fn write(log: Arc<dyn EventLog>, may_be_busy: bool) {
     };
     for version in 0..APPENDS {
         let command = with_key(one(&stream, version), &format!("{stream}@{version}"), 1);
-        // Who is not sure repeats the command with its key.
+        // An append with a key can be retried safely after an unknown result.
         let mut result = log.append(command.clone()).await;
         while result.as_ref().is_err_and(is_busy) {
             result = log.append(command.clone()).await;
@@ -66,7 +65,7 @@ async fn write(log: Arc<dyn EventLog>, may_be_busy: bool) {
     }
 }
 
-/// Reads on as fast as it can; what it sees next is always the very next position.
+/// Reads continuously and asserts that each event has exactly the next position.
 async fn tail(log: &dyn EventLog, until: i64) -> Vec<RecordedEvent> {
     let mut read: Vec<RecordedEvent> = Vec::new();
     let (mut seen, mut time) = (Position::START, Timestamp::from_millis(0));
@@ -84,7 +83,7 @@ async fn tail(log: &dyn EventLog, until: i64) -> Vec<RecordedEvent> {
 pub(super) async fn an_event_is_not_recorded_before_the_one_ahead_of_it_even_if_the_clock_was_set_back(
     on: &Fixture,
 ) {
-    // As if the clock had been an hour ahead.
+    // Simulates a clock that was one hour ahead.
     let ahead = match &on.database {
         Database::Postgres { .. } => {
             "INSERT INTO events VALUES (1, 'user-1', 1, gen_random_uuid(), 'user', 'user.renamed', \

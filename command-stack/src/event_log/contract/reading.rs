@@ -1,4 +1,4 @@
-//! Reading: what comes back is what was appended, in order, and no more than was asked for.
+//! Reads return the appended events unchanged, in order, and within the limits.
 
 use events::news::NewsEvent;
 use events::personal::PersonalText;
@@ -17,7 +17,7 @@ fn partition(name: &str) -> Partition {
     name.parse().expect("a partition")
 }
 
-/// One event each, in this order.
+/// Appends one event for each (stream, partition).
 async fn record(on: &Fixture, events: &[(&str, &str)]) {
     for (stream, partition) in events {
         let stream_id = StreamId::from((*stream).to_owned());
@@ -163,7 +163,7 @@ pub(super) async fn streams_come_whole_in_byte_order_up_to_a_position(on: &Fixtu
     }
 }
 
-/// Longer than a page, in events and in bytes.
+/// Covers streams that exceed a page in events and in bytes.
 pub(super) async fn a_stream_is_never_torn_apart_by_the_end_of_a_page(on: &Fixture) {
     let long = format!("\"{}\"", "x".repeat(200_000));
     let (x, many) = (partition("news.x"), StreamId::from("many".to_owned()));

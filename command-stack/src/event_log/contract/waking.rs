@@ -1,4 +1,4 @@
-//! New events are announced, so that who waits for them need not poll.
+//! Each append notifies its subscribers, so that they need not poll.
 
 use tokio::sync::watch;
 use tokio::time::timeout;

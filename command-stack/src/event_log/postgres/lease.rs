@@ -1,5 +1,6 @@
-//! Leading by a lease: a row of the table `leases`. It belongs to no connection, so that a connection
-//! that breaks costs nothing; it ends by the clock of the database, and is fenced by its epoch.
+//! Leadership as a lease: a row of the table `leases`, with its epoch as fencing token.
+//! The lease expires by the clock of the database. It belongs to no connection, so that a broken
+//! connection does not lose it.
 
 use async_trait::async_trait;
 use events::{LogError, Position};
@@ -8,22 +9,23 @@ use sqlx::PgPool;
 use super::super::{LeadError, Leadership, Task};
 use super::answered;
 
-/// How long nobody leads after a leader was killed; a leader that is slower than this is followed by
-/// another. Several times what confirming takes on a busy machine.
+/// The expiry of a lease that is taken or renewed now.
+/// It bounds how long nobody leads after a crash, and is several times the duration of a renewal on
+/// a busy machine.
 macro_rules! until {
     () => {
         "clock_timestamp() + interval '4 seconds'"
     };
 }
 
-/// Of the current epoch, unless another has taken it since.
+/// Valid until another process takes the lease and increments the epoch.
 pub(super) struct Lease {
     pool: PgPool,
     task: &'static str,
     epoch: i64,
 }
 
-/// The lease of this task, if nobody has it.
+/// Returns `None` while the lease of this task is held.
 pub(super) async fn take(pool: &PgPool, task: Task) -> Result<Option<Lease>, LogError> {
     let task = task.as_str();
     let take = concat!(
@@ -50,7 +52,7 @@ impl Leadership for Lease {
         answered(query.fetch_one(&self.pool)).await.map(Position::new)
     }
 
-    /// In one statement: it holds the row of the lease, so that nobody takes over in between.
+    /// One statement locks the row, so that no other process takes over in between.
     async fn save(&self, position: Position) -> Result<(), LeadError> {
         let save = concat!(
             "WITH held AS (UPDATE leases SET expires_at = ",

@@ -11,7 +11,7 @@ use super::super::stored::{StoredCommand, batch_error, first_answer};
 use super::super::{Append, AppendError, Appended, StreamAppend};
 use super::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, TRUSTED_IDLE, connect};
 
-/// Appends over a connection of its own. A pool would ping the server between any two batches.
+/// Appends over its own connection; a pool would ping the server between two batches.
 pub(super) struct Writer {
     pool: PgPool,
     idle: Mutex<Option<(PgConnection, Instant)>>,
@@ -27,7 +27,7 @@ impl Writer {
 impl AppendBatch for Writer {
     async fn append_batch(&self, batch: &[Append]) -> Result<Vec<Answer>, BatchError> {
         let mut idle = self.idle.lock().await;
-        // Taken out, so that after an error or silence the next batch begins with a fresh one.
+        // Taken out, so that the next batch opens a new connection after an error or a timeout.
         let mut connection = match idle.take() {
             Some((open, since)) => self.still_alive(open, since).await,
             None => connect(&self.pool).await,
@@ -46,7 +46,7 @@ impl AppendBatch for Writer {
 }
 
 impl Writer {
-    /// A server that was restarted in a quiet time must not cost the first command after it.
+    /// Replaces a connection that broke while idle, so that the next command does not fail.
     async fn still_alive(
         &self,
         mut open: PgConnection,
@@ -62,7 +62,7 @@ impl Writer {
     }
 }
 
-/// A row of what `append_events` returns.
+/// A row of the result of `append_events`.
 #[derive(sqlx::FromRow)]
 struct Row {
     request: i32,
@@ -138,7 +138,7 @@ impl Row {
     }
 }
 
-/// The arguments of `append_events`: a batch turned from requests into columns.
+/// The arguments of `append_events`: a batch of appends as columns.
 #[derive(Default)]
 struct Columns<'a> {
     command_requests: Vec<i32>,

@@ -1,5 +1,5 @@
-//! Leading in the only process that there is: one file belongs to one portal, so one permit is
-//! enough. It is never lost, only given up.
+//! Leadership in SQLite: one permit per task, because one process owns the file.
+//! The permit is never lost, only released.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::super::{LeadError, Leadership, log_error};
 
-/// Somebody's turn, until it is given up or dropped.
+/// The permit of a task, until it is released or dropped.
 pub(super) struct Turn {
     pool: SqlitePool,
     permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl Turn {
-    /// If it is nobody's.
+    /// Returns `None` while the permit is taken.
     pub(super) fn take(pool: &SqlitePool, turns: &Arc<Semaphore>) -> Option<Self> {
         let permit = Arc::clone(turns).try_acquire_owned().ok()?;
         Some(Self { pool: pool.clone(), permit: Mutex::new(Some(permit)) })

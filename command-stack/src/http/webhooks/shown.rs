@@ -1,4 +1,4 @@
-//! What admins are shown of webhooks.
+//! Webhooks as admins see them.
 
 use events::{Category, Position, Timestamp};
 use schemars::JsonSchema;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::webhooks::{Delivery, Disabled, Failing, Range, Webhook};
 
-/// A subscription, without its secret.
+/// A subscription without its secret.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Webhook")]
 pub(in crate::http) struct Seen<'a> {
@@ -17,15 +17,15 @@ pub(in crate::http) struct Seen<'a> {
     types: &'a [String],
     status: Status,
     created_at: Timestamp,
-    /// Everything up to here was delivered, or is not wanted.
+    /// Every event up to this position was delivered, or does not match.
     position: Position,
-    /// What is sent once more, before anything else.
+    /// The positions that are redelivered first; null if none.
     redelivery: Option<Range>,
     failing: Option<Failing>,
     disabled: Option<&'a Disabled>,
-    /// Until when the secret before signs as well.
+    /// Until this time the former secret also signs deliveries.
     former_secret_until: Option<Timestamp>,
-    /// How many were tried.
+    /// The number of delivery attempts.
     deliveries: i64,
 }
 
@@ -38,13 +38,13 @@ enum Status {
     Disabled,
 }
 
-/// A subscription as it is shown once, to who made it.
+/// A subscription with its secret; returned only when the secret is created or rotated.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "NewWebhookWithSecret")]
 pub(in crate::http) struct WithSecret<'a> {
     #[serde(flatten)]
     seen: Seen<'a>,
-    /// What the receiver verifies with.
+    /// The secret that verifies signatures.
     secret: String,
 }
 
@@ -56,12 +56,12 @@ pub(in crate::http) struct All<'a> {
     pub(super) next: Option<String>,
 }
 
-/// A page of deliveries.
+/// A page of delivery attempts.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "DeliveryPage")]
 pub(in crate::http) struct DeliveryPage {
     pub(super) items: Vec<Delivery>,
-    /// For `after`; null on the last page.
+    /// The value of `after` for the next page; null on the last page.
     pub(super) next: Option<String>,
 }
 

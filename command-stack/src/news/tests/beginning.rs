@@ -1,4 +1,4 @@
-//! How articles begin, and what their events add up to.
+//! The first commands of an article, and the state that its events produce.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! An embargo is a floor and not a plan.
+//! An embargo sets the earliest publication time; it does not schedule a publication.
 
 use super::*;
 use ArticleStatus::{Archived, Draft, Published, Retracted, Scheduled};

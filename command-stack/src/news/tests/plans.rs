@@ -1,4 +1,4 @@
-//! Publishing: by hand, and because a planned time has come.
+//! Publishing: by command, and at the scheduled time.
 
 use super::*;
 use ArticleStatus::{Archived, Draft, Published, Retracted, Scheduled};

@@ -1,4 +1,4 @@
-//! Random commands, against a model that keeps only what the rules are about.
+//! Compares random commands with a model that holds only the state that the rules use.
 
 mod model;
 
@@ -12,7 +12,7 @@ use super::*;
 
 const CATEGORIES: [&str; 3] = ["famous", "politics", "sports"];
 
-/// After how long what comes, and whether to the right address.
+/// Milliseconds since the last step, whether the category is right, the step.
 type Timed = (i64, bool, Step);
 
 fn begin() -> impl Strategy<Value = Step> {
@@ -40,13 +40,13 @@ fn steps() -> impl Strategy<Value = Vec<Timed>> {
     ];
     let here = prop::bool::weighted(0.9);
     let later = vec((0..4_i64, here, step), 0..24);
-    // Most sequences begin an article, and some do not.
+    // Most sequences begin with an article, some do not.
     (option::weighted(0.9, begin()), later).prop_map(|(first, later)| {
         first.map(|first| (1, true, first)).into_iter().chain(later).collect()
     })
 }
 
-/// The rules, and everything that was recorded.
+/// The aggregate and all its recorded events.
 #[derive(Default)]
 struct Real {
     article: Option<Article>,
@@ -155,7 +155,6 @@ fn assert_alike(article: Option<&Article>, model: &Model) {
     assert_eq!(article.moved_to, None);
 }
 
-/// What must hold of everything that was recorded.
 fn assert_in_order(real: &Real) {
     let versions: Vec<_> = real.recorded.iter().map(|(_, stamp)| stamp.version.get()).collect();
     assert!(versions.iter().copied().eq(1..=versions.len() as i64), "{versions:?}");

@@ -1,4 +1,4 @@
-//! The webhooks of a test.
+//! A separate store for each test.
 
 use std::sync::Arc;
 

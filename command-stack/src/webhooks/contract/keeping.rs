@@ -1,4 +1,4 @@
-//! States of subscriptions, and what is remembered with them.
+//! Storing subscriptions and their deliveries.
 
 use events::Position;
 use futures::future::join_all;
@@ -52,7 +52,7 @@ pub(super) async fn a_delivery_is_remembered_only_with_the_state_that_follows_fr
     let kept = created(on, &webhook()).await;
     let delivered = delivery(1, 12, Some(204), 0);
     assert!(on.webhooks.save(&kept, Some(&delivered)).await.expect("save"));
-    // From a state that was changed meanwhile.
+    // This state has been changed meanwhile.
     let late = delivery(2, 13, Some(204), 0);
     assert!(!on.webhooks.save(&kept, Some(&late)).await.expect("save"));
     let all = on.webhooks.deliveries(kept.id, i64::MAX, 100).await.expect("deliveries");
@@ -61,7 +61,7 @@ pub(super) async fn a_delivery_is_remembered_only_with_the_state_that_follows_fr
 
 pub(super) async fn only_the_newest_deliveries_are_remembered(on: &Fixture) {
     let kept = created(on, &webhook()).await;
-    // Only the ends: a place is taken again when the list has gone once round.
+    // Only the ends: the slot of a delivery is reused after `DELIVERIES_KEPT` deliveries.
     for number in [1, 2, 3, DELIVERIES_KEPT, DELIVERIES_KEPT + 1, DELIVERIES_KEPT + 2] {
         let now = found(on, &kept).await.expect("it is there");
         let delivered = delivery(number, 12, Some(204), 0);
@@ -82,7 +82,7 @@ pub(super) async fn of_a_subscription_that_is_deleted_nothing_is_left(on: &Fixtu
     let now = found(on, &kept).await.expect("it is there");
     assert!(on.webhooks.delete(kept.id).await.expect("delete"));
     assert!(!on.webhooks.delete(kept.id).await.expect("delete"));
-    // Who was delivering at that moment.
+    // A delivery that was running during the deletion.
     assert!(!on.webhooks.save(&now, Some(&delivered)).await.expect("save"));
     assert!(found(on, &kept).await.is_none());
     let all = on.webhooks.deliveries(kept.id, i64::MAX, 100).await.expect("deliveries");

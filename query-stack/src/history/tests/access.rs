@@ -1,4 +1,4 @@
-//! Who gets to read what of an article's past?
+//! Which parts of an article's history each viewer may read.
 
 use super::*;
 

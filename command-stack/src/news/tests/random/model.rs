@@ -1,9 +1,9 @@
-//! The life of an article without its events, texts and reasons: numbers, and one function.
+//! A model of an article: numbers in place of events, texts and reasons.
 
 use super::super::*;
 use ArticleStatus::{Archived, Draft, Published, Retracted, Scheduled};
 
-/// Times are distances from the moment of the command.
+/// A command; times are milliseconds from the command on.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Begin {
@@ -15,7 +15,7 @@ pub(super) enum Step {
         note: bool,
     },
     Publish,
-    /// The plan that there is, or some other time.
+    /// The planned time if `right`, else another time.
     Due {
         right: bool,
         otherwise: i64,
@@ -41,9 +41,8 @@ pub(super) enum Outcome {
     Unchanged,
     NotFound,
     Exists,
-    /// The state forbids it.
     Illegal,
-    /// A time or a note is wrong.
+    /// A time or a note is invalid.
     Invalid,
 }
 
@@ -59,7 +58,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// What becomes of a step, and what the article is after it.
+    /// Applies a step; `here`: the command names the right category.
     pub(super) fn carry_out(&mut self, step: &Step, here: bool, now: i64) -> Outcome {
         let before = self.clone();
         let Some(status) = self.status else {

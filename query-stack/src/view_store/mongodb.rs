@@ -7,6 +7,7 @@
 
 mod abandoned;
 mod collections;
+mod inspecting;
 mod parked;
 mod reading;
 mod readings;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::generations::Generations;
 use super::super::{Checkpoint, Slot, View, ViewState};
 
+pub(super) const COLLECTION: &str = "views";
 const LIVE: &str = "live";
 const PREVIOUS: &str = "previous";
 const BUILDING: &str = "building";
@@ -33,7 +34,7 @@ struct StoredSlot {
 
 impl Slots {
     pub(super) fn new(database: &Database) -> Self {
-        Self(database.collection("views"))
+        Self(database.collection(COLLECTION))
     }
 
     /// `None` for a view that was never seen.

@@ -25,7 +25,8 @@ use crate::telemetry::Telemetry;
 use crate::tls::Tls;
 
 /// The version of the program, and the commit that it is built from.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PORTAL_BUILD"), ")");
+pub(crate) const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("PORTAL_BUILD"), ")");
 
 /// An event-sourced news portal. Without a command it runs all services in one process
 #[derive(Debug, Parser)]

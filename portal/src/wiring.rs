@@ -210,9 +210,18 @@ pub(crate) async fn inspect_bus(addresses: &Addresses) -> Result<Option<Inspecti
     }
 }
 
-/// An error with its causes, as one text.
+/// An error with its causes, each once: some drivers repeat a cause in the error's own text.
 fn described(error: BoxError) -> anyhow::Error {
-    anyhow!("{}", Chain(&*error))
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let described = error.to_string();
+        if !text.contains(&described) {
+            text = format!("{text}: {described}");
+        }
+        cause = error.source();
+    }
+    anyhow!(text)
 }
 
 /// Where the keys that sign access tokens are.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::settings::{self, Completions, complete_command_line};
+use crate::settings::{self, Completions, VERSION, complete_command_line};
 
 const PROGRAM: &str = "portal";
 
@@ -15,20 +15,30 @@ const PROGRAM: &str = "portal";
 pub(crate) fn completions(arguments: &Completions) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut complete_command_line(), PROGRAM, &mut script);
-    Ok(io::stdout().write_all(&script)?)
+    print(&script)
 }
 
 /// Prints a manual page in roff.
 pub(crate) fn man(arguments: &settings::Man) -> Result<()> {
+    let command = command(&arguments.command)?;
+    let source = format!("{PROGRAM} {VERSION}");
     let mut page = Vec::new();
-    Man::new(command(&arguments.command)?).render(&mut page)?;
-    Ok(io::stdout().write_all(&page)?)
+    Man::new(command).source(source).render(&mut page)?;
+    print(&page)
 }
 
 /// Prints the common settings, as `portal help settings` does.
 pub(crate) fn common_settings() -> Result<()> {
     let help = command(&["settings".to_owned()])?.render_help();
-    Ok(writeln!(io::stdout(), "{}", help.to_string().trim_end())?)
+    print(help.to_string().as_bytes())
+}
+
+/// `portal man | head` ends without an error.
+fn print(text: &[u8]) -> Result<()> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
 }
 
 /// The command of these words, below the program.

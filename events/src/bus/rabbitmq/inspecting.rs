@@ -32,7 +32,8 @@ impl RabbitMq {
     }
 }
 
-/// From the broker's first frame, on a connection of its own: lapin does not pass it on.
+/// From the broker's first frame, on a connection of its own, because lapin does not pass it on. The
+/// broker logs a connection that ended early.
 async fn version(url: &ServerUrl) -> Result<String, BoxError> {
     let tls = connecting::tls(url)?;
     let uri = url.with_password().parse::<AMQPUri>().map_err(|_| "not an AMQP address")?;

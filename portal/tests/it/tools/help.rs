@@ -22,7 +22,9 @@ fn the_help_of_a_command_shows_its_options_and_an_example_and_refers_to_the_sett
         (&["migrate", "--help"], "--help", "portal migrate"),
     ] {
         let help = portal.tool(arguments);
-        let [option, example, reference] = [option, example, REFERENCE].map(|text| help.find(text));
+        let example = format!("Example:\n  {example}");
+        let [option, example, reference] =
+            [option, &example, REFERENCE].map(|text| help.find(text));
         assert!(option.is_some() && option < example && example < reference, "{help}");
         for setting in ["PORTAL_", "OTEL_", "--listen ", "--categories ", "--tls-cert "] {
             let shown = help.lines().find(|line| line.trim_start().starts_with(setting));

@@ -10,6 +10,7 @@ mod stored;
 #[cfg(test)]
 pub(crate) mod contract;
 
+use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
@@ -151,6 +152,16 @@ pub enum EventLogUrl {
     Sqlite(String),
     /// A database of PostgreSQL 15 or newer.
     Postgres(ServerUrl),
+}
+
+/// Without a password.
+impl fmt::Display for EventLogUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{path}"),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
 }
 
 impl FromStr for EventLogUrl {

@@ -121,6 +121,16 @@ pub enum BusUrl {
     Amqp(ServerUrl),
 }
 
+/// Without a password.
+impl fmt::Display for BusUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InProcess => f.write_str("in-process:"),
+            Self::Amqp(url) => url.fmt(f),
+        }
+    }
+}
+
 impl FromStr for BusUrl {
     type Err = String;
 

@@ -9,6 +9,7 @@ pub mod bus;
 mod envelope;
 pub mod front;
 mod ids;
+pub mod inspection;
 mod kind;
 pub mod news;
 pub mod personal;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, SqlitePool};
 use tokio::time::{Instant, sleep};
 
 use crate::BoxError;
+use crate::inspection::{Inspection, tables};
 
 /// One writes, the others read.
 const CONNECTIONS: u32 = 4;
@@ -57,5 +58,45 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
             }
             done => return done,
         }
+    }
+}
+
+/// What is in an existing file, which is opened for reading only.
+///
+/// # Errors
+/// When the file cannot be opened or is no SQLite database.
+pub async fn inspect(path: &str, migrations: &Migrator) -> Result<Inspection, BoxError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = options.busy_timeout(BUSY_TIMEOUT).connect().await?;
+    let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table'";
+    let present: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut connection).await?;
+    connection.close().await?;
+    let mut missing_tables = Vec::from_iter(tables(migrations));
+    missing_tables.retain(|table| !present.contains(table));
+    Ok(Inspection { missing_tables, ..Inspection::new("SQLite", version, "3") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_inspection_names_the_missing_table_and_creates_no_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("views.db");
+        let path = path.to_str().expect("a path");
+        let migrations = || sqlx::migrate!("../migrations/sqlite/views");
+        assert!(inspect(path, &migrations()).await.is_err());
+        assert!(!std::path::Path::new(path).exists());
+
+        let pool = open(SqliteConnectOptions::new().filename(path), migrations()).await;
+        let pool = pool.expect("a file");
+        let missing = async || inspect(path, &migrations()).await.expect("a report").missing_tables;
+        assert!(missing().await.is_empty());
+        sqlx::raw_sql("DROP TABLE parked").execute(&pool).await.expect("dropped");
+        assert_eq!(missing().await, ["parked"]);
+        pool.close().await;
+        assert_eq!(missing().await, ["parked"], "also while nobody has the file open");
     }
 }

@@ -15,7 +15,6 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 use events::ServerUrl;
 use tracing_subscriber::EnvFilter;
@@ -24,7 +23,7 @@ use crate::settings::{Cli, Settings, Task};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match settings::parse() {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };
@@ -109,6 +108,7 @@ async fn run_traced(cli: Cli) -> Result<ExitCode> {
 
 async fn run(cli: Cli) -> Result<ExitCode> {
     let settings = cli.settings;
+    let (addresses, categories) = (&settings.addresses, &settings.categories);
     let done = |()| ExitCode::SUCCESS;
     match cli.command {
         None => services::portal(settings).await.map(done),
@@ -116,15 +116,21 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Some(Task::QueryStack) => services::query_stack(settings).await.map(done),
         Some(Task::Orchestrator) => services::orchestrator(settings).await.map(done),
         Some(Task::Relay) => services::relay(settings).await.map(done),
-        Some(Task::Replay(arguments)) => tools::replay::run(settings, arguments).await,
-        Some(Task::Events(arguments)) => tools::events::run(settings, arguments).await.map(done),
-        Some(Task::Verify(arguments)) => tools::verify::run(settings, arguments).await,
-        Some(Task::Seal(arguments)) => tools::seal::run(settings, arguments).await.map(done),
-        Some(Task::DeadLetters(task)) => tools::dead_letters::run(settings, task).await,
+        Some(Task::Doctor(arguments)) => tools::doctor::run(&settings, &arguments).await,
+        Some(Task::Replay(arguments)) => tools::replay::run(addresses, categories, arguments).await,
+        Some(Task::Events(arguments)) => tools::events::run(addresses, arguments).await.map(done),
+        Some(Task::Verify(arguments)) => tools::verify::run(addresses, categories, arguments).await,
+        Some(Task::Seal(arguments)) => tools::seal::run(addresses, arguments).await.map(done),
+        Some(Task::DeadLetters(task)) => {
+            tools::dead_letters::run(addresses, categories, task).await
+        }
         Some(Task::Import(arguments)) => tools::import::run(settings, arguments).await,
-        Some(Task::Migrate) => wiring::migrate(&settings).await.map(done),
-        Some(Task::Token(arguments)) => tools::token::issue(&settings, &arguments).map(done),
-        Some(Task::RotateSigningKey) => tools::token::rotate(&settings).map(done),
+        Some(Task::Migrate) => wiring::migrate(addresses).await.map(done),
+        Some(Task::Token(arguments)) => tools::token::issue(addresses, &arguments).map(done),
+        Some(Task::RotateSigningKey) => tools::token::rotate(addresses).map(done),
+        Some(Task::Completions(arguments)) => tools::manuals::completions(&arguments).map(done),
+        Some(Task::Man(arguments)) => tools::manuals::man(&arguments).map(done),
+        Some(Task::Settings) => tools::manuals::common_settings().map(done),
         Some(Task::Health) => services::health(&settings).await,
     }
 }

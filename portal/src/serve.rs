@@ -55,7 +55,7 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
     guide: impl FnOnce(&str) -> String,
 ) -> Result<()> {
-    proto::metrics::started(env!("CARGO_PKG_VERSION"));
+    proto::metrics::started(env!("CARGO_PKG_VERSION"), env!("PORTAL_COMMIT"));
     let listen = &settings.listen;
     let tls = tls::acceptor(&settings.tls)?;
     let listener = TcpListener::bind(listen).await;

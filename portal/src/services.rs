@@ -38,10 +38,10 @@ const LAST_READINGS: Duration = Duration::from_secs(1);
 pub(crate) async fn portal(settings: Settings) -> Result<()> {
     let _lock = lock_data_dir(&settings)?;
     let shutdown = shutdown_on_signal()?;
-    wiring::migrate(&settings).await?;
-    let log = wiring::event_log(&settings).await?;
-    let stores = wiring::stores(&settings).await?;
-    let bus = wiring::bus(&settings);
+    wiring::migrate(&settings.addresses).await?;
+    let log = wiring::event_log(&settings.addresses).await?;
+    let stores = wiring::stores(&settings.addresses).await?;
+    let bus = wiring::bus(&settings.addresses);
 
     let background = Background::default();
     background.relay(&settings, &log, &bus);
@@ -65,7 +65,7 @@ pub(crate) async fn portal(settings: Settings) -> Result<()> {
              {} token --role editor{}\n\n\
              Everybody may read; who writes needs a token. README.md has a first walk with curl; \
              Ctrl-C stops.",
-            settings.data_dir.display(),
+            settings.addresses.data_dir.display(),
             this_program(),
             where_the_key_is(&settings),
         )
@@ -82,7 +82,7 @@ fn this_program() -> String {
 
 /// What to add so that a token is signed with the key of this portal.
 fn where_the_key_is(settings: &Settings) -> String {
-    let folder = &settings.data_dir;
+    let folder = &settings.addresses.data_dir;
     if folder.as_os_str() == "./portal-data" {
         String::new()
     } else {
@@ -92,10 +92,10 @@ fn where_the_key_is(settings: &Settings) -> String {
 
 /// Two portals on one data directory would be two relays and two sets of projectors on one log.
 fn lock_data_dir(settings: &Settings) -> Result<std::fs::File> {
-    wiring::make_data_dir(settings)?;
-    let file = std::fs::File::create(settings.data_dir.join("portal.lock"))?;
+    wiring::make_data_dir(&settings.addresses)?;
+    let file = std::fs::File::create(settings.addresses.data_dir.join("portal.lock"))?;
     file.try_lock().map_err(|_| {
-        anyhow!("another portal is running on --data-dir {}", settings.data_dir.display())
+        anyhow!("another portal is running on --data-dir {}", settings.addresses.data_dir.display())
     })?;
     Ok(file)
 }
@@ -103,7 +103,7 @@ fn lock_data_dir(settings: &Settings) -> Result<std::fs::File> {
 /// Commands over HTTP, what is due, and who is called.
 pub(crate) async fn command_stack(settings: Settings) -> Result<()> {
     let shutdown = shutdown_on_signal()?;
-    let log = wiring::event_log(&settings).await?;
+    let log = wiring::event_log(&settings.addresses).await?;
     let background = Background::default();
     background.agenda(&log);
     background.webhooks(&settings, &log);
@@ -114,7 +114,7 @@ pub(crate) async fn command_stack(settings: Settings) -> Result<()> {
 }
 
 fn commands(settings: &Settings, log: Log) -> Result<Commands> {
-    let keys = wiring::signing_keys(settings)?;
+    let keys = wiring::signing_keys(&settings.addresses)?;
     let webhooks = Webhooks { store: log.webhooks, terms: settings.webhooks.terms() };
     let commands = Commands::new(log.events, log.accounts, keys, &settings.categories);
     Ok(commands.with_webhooks(webhooks))
@@ -122,10 +122,10 @@ fn commands(settings: &Settings, log: Log) -> Result<Commands> {
 
 /// Queries over gRPC, and the projectors that keep their views.
 pub(crate) async fn query_stack(settings: Settings) -> Result<()> {
-    let bus = wiring::bus_between_processes(&settings)?;
+    let bus = wiring::bus_between_processes(&settings.addresses)?;
     let shutdown = shutdown_on_signal()?;
-    let log = wiring::event_log(&settings).await?;
-    let stores = wiring::stores(&settings).await?;
+    let log = wiring::event_log(&settings.addresses).await?;
+    let stores = wiring::stores(&settings.addresses).await?;
     let background = Background::default();
     background.projectors(&settings, &log, &bus, &stores);
     let router = queries(&settings, &log, stores).router(bus.subscriber);
@@ -141,9 +141,9 @@ fn queries(settings: &Settings, log: &Log, stores: Stores) -> Queries {
 
 /// The relay, with an address for its health.
 pub(crate) async fn relay(settings: Settings) -> Result<()> {
-    let bus = wiring::bus_between_processes(&settings)?;
+    let bus = wiring::bus_between_processes(&settings.addresses)?;
     let shutdown = shutdown_on_signal()?;
-    let log = wiring::event_log(&settings).await?;
+    let log = wiring::event_log(&settings.addresses).await?;
     let background = Background::default();
     background.relay(&settings, &log, &bus);
     let ready = get(async move || {
@@ -174,7 +174,7 @@ pub(crate) async fn orchestrator(settings: Settings) -> Result<()> {
         .with_rate_limits(settings.rate_limits())
         .with_document(openapi::document);
     let background = Background::default();
-    match wiring::reading_sender(&settings) {
+    match wiring::reading_sender(&settings.addresses) {
         Some(bus) => door = background.readings(door, bus),
         None => tracing::info!("what is read is not recorded: that needs --bus amqp://…"),
     }

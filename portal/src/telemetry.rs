@@ -32,17 +32,24 @@ const LAST_SENDING: Duration = Duration::from_secs(3);
 /// What a collector may say to it.
 const LARGEST_ANSWER: usize = 64 << 10;
 
-/// What the settings say of it. The variables have the names that OpenTelemetry gives them; so have
-/// others that its library reads by itself (docs/operations.md).
+/// The settings of traces. The variables have OpenTelemetry's names; its library reads further ones by
+/// itself (docs/operations.md).
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Telemetry {
-    /// Where traces are sent, by OTLP over HTTP, such as http://localhost:4318 [default: nowhere]
-    #[arg(long, global = true, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    /// The collector that receives traces by OTLP over HTTP, such as http://localhost:4318 [default:
+    /// no traces]
+    #[arg(
+        long,
+        global = true,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     otlp_endpoint: Option<String>,
 
-    /// Which part of the traces that begin here is sent, from 0 to 1; who sends a traceparent decides
-    /// for the own
+    /// The share of traces that are sent, from 0 to 1. For a request with a traceparent the caller's
+    /// sampling decision applies
     #[arg(
         long,
         global = true,
@@ -58,18 +65,13 @@ pub(crate) struct Sending(SdkTracerProvider);
 
 /// Begins to send the traces of this service, if the settings ask for it.
 pub(crate) fn start(settings: &Settings, service: &'static str) -> Result<Option<Sending>> {
-    let telemetry = &settings.telemetry;
-    let endpoint = telemetry.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
-    let Some(endpoint) = endpoint else { return Ok(None) };
-    // Without what was given, which may hold a password.
-    let collector = Collector::at(endpoint, &tls::trust(&settings.tls)?)
-        .context("--otlp-endpoint is not an address like http://HOST:PORT")?;
+    let Some((endpoint, collector)) = collector(settings)? else { return Ok(None) };
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(collector)
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
         .build()?;
-    let of_new = Sampler::TraceIdRatioBased(telemetry.trace_ratio);
+    let of_new = Sampler::TraceIdRatioBased(settings.telemetry.trace_ratio);
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(of_new)))
@@ -77,6 +79,20 @@ pub(crate) fn start(settings: &Settings, service: &'static str) -> Result<Option
         .build();
     proto::trace::collect(provider.clone());
     Ok(Some(Sending(provider)))
+}
+
+/// Checks the address of the collector, without sending anything.
+pub(crate) fn check(settings: &Settings) -> Result<()> {
+    collector(settings).map(drop)
+}
+
+fn collector(settings: &Settings) -> Result<Option<(&str, Collector)>> {
+    let endpoint = settings.telemetry.otlp_endpoint.as_deref();
+    let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else { return Ok(None) };
+    // The error does not repeat the address, which may hold a password.
+    let collector = Collector::at(endpoint, &tls::trust(&settings.tls)?)
+        .context("--otlp-endpoint is not an address like http://HOST:PORT")?;
+    Ok(Some((endpoint, collector)))
 }
 
 /// What is said of every step: which service did it.

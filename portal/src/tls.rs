@@ -1,5 +1,5 @@
-//! TLS of this process: the certificate that it shows, and whose it believes. The servers have
-//! theirs in the options of their URLs.
+//! TLS of this process: the certificate that it presents, and the authorities that it trusts. For the
+//! servers, the options of their addresses say the same.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// What the settings say of it.
+/// The settings of TLS.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Tls {
-    /// Listen with TLS: the certificate in PEM, and those between it and its authority
+    /// Listen with TLS: a PEM file with the certificate and the intermediate certificates
     #[arg(long, global = true, env = "PORTAL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// The key of --tls-cert in PEM
+    /// A PEM file with the private key of --tls-cert
     #[arg(long, global = true, env = "PORTAL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Whose certificates are believed at https:// addresses of --command-url and --query-urls, in
-    /// PEM [default: the authorities that browsers trust]
+    /// A PEM file with the authorities to trust at https:// addresses of --command-url, --query-urls
+    /// and --otlp-endpoint [default: the authorities that browsers trust]
     #[arg(long, global = true, env = "PORTAL_TLS_CA", value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 }
 
-/// What takes connections with TLS; `None` when the settings ask for none.
+/// Accepts connections with TLS; `None` when no certificate is set.
 pub(crate) fn acceptor(tls: &Tls) -> Result<Option<TlsAcceptor>> {
     let (Some(certificate), Some(key)) = (&tls.tls_cert, &tls.tls_key) else {
         return Ok(None);
@@ -49,7 +49,7 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     Ok(CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?)
 }
 
-/// Who is believed to be a service of ours.
+/// The certificates to trust at the addresses of other services.
 pub(crate) fn trust(tls: &Tls) -> Result<Trust> {
     match &tls.tls_ca {
         Some(file) => Trust::in_authorities(file).map_err(|error| anyhow!("--tls-ca: {error}")),
@@ -57,7 +57,7 @@ pub(crate) fn trust(tls: &Tls) -> Result<Trust> {
     }
 }
 
-/// Who is believed to be the service that has the same settings as we have.
+/// The certificate to trust at the service that has the same settings as this process.
 pub(crate) fn trust_in_ourselves(tls: &Tls) -> Result<Trust> {
     match &tls.tls_cert {
         Some(file) => Trust::in_certificate(file).map_err(|error| anyhow!("--tls-cert: {error}")),

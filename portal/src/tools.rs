@@ -1,9 +1,11 @@
-//! What an operator runs beside the services. Each works on the stores directly, with the same
-//! settings as the services.
+//! What an operator runs beside the services. Each works on the stores directly, at the same addresses
+//! as the services.
 
 pub(crate) mod dead_letters;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod import;
+pub(crate) mod manuals;
 pub(crate) mod replay;
 pub(crate) mod seal;
 pub(crate) mod token;

@@ -78,6 +78,7 @@ pub enum BreakerState {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfBuild {
     version: &'static str,
+    commit: &'static str,
 }
 
 /// How the front page was had.
@@ -123,7 +124,7 @@ static FIGURES: LazyLock<Figures> = LazyLock::new(|| {
     let standard = Standard::register(&mut all);
     let registry = all.sub_registry_with_prefix("portal");
     Figures {
-        build: new(registry, "build_info", "Which program this is"),
+        build: new(registry, "build_info", "The version of the program, and its git commit"),
         start_time: new(
             registry,
             "start_time_seconds",
@@ -241,10 +242,10 @@ fn counters<const N: usize>(
 }
 
 /// Tells which program this is and since when it runs: to be called once, at the start.
-pub fn started(version: &'static str) {
+pub fn started(version: &'static str, commit: &'static str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     FIGURES.start_time.get_or_create(&NO_LABEL).set(now.as_secs_f64());
-    FIGURES.build.get_or_create(&OfBuild { version }).set(1.0);
+    FIGURES.build.get_or_create(&OfBuild { version, commit }).set(1.0);
     // A counter that first shows up with a 1 has never increased, for whoever compares.
     drop(FIGURES.appends_overloaded.get_or_create(&NO_LABEL));
     drop(FIGURES.requests_overloaded.get_or_create(&NO_LABEL));

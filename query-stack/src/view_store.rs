@@ -304,6 +304,16 @@ pub enum ViewStoreUrl {
     Mongo(ServerUrl),
 }
 
+/// Without a password.
+impl fmt::Display for ViewStoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{path}"),
+            Self::Mongo(url) => url.fmt(f),
+        }
+    }
+}
+
 impl FromStr for ViewStoreUrl {
     type Err = String;
 

@@ -1,6 +1,7 @@
 //! The event log in PostgreSQL, from 15. The table, its triggers and the appending function are in
 //! `migrations/postgres`.
 
+mod inspecting;
 mod lease;
 mod writer;
 
@@ -14,6 +15,7 @@ use events::{
     StreamPages, StreamSender,
 };
 use futures::TryStreamExt;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use tokio::sync::watch;
@@ -98,7 +100,7 @@ impl PostgresEventLog {
     /// When the database does not answer or a migration fails.
     pub async fn migrate(&self) -> Result<(), BoxError> {
         // Migrations only add, so that an older program goes on with the tables of a newer one.
-        let mut migrations = sqlx::migrate!("../migrations/postgres");
+        let mut migrations = migrations();
         Ok(migrations.set_ignore_missing(true).run(&mut patient(&self.pool).await?).await?)
     }
 
@@ -116,6 +118,10 @@ impl PostgresEventLog {
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+fn migrations() -> Migrator {
+    sqlx::migrate!("../migrations/postgres")
 }
 
 /// Whether the network still knows this connection.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::Utc;
+use events::inspection::Inspection;
 use events::{
     BoxError, Dependency, EventReader, LogError, Partition, Position, RecordedEvent, StreamId,
     StreamPages, StreamSender, Timestamp, Version,
 };
 use futures::TryStreamExt;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::types::Json;
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -58,11 +60,18 @@ impl SqliteEventLog {
             .synchronous(SqliteSynchronous::Full)
             // What is deleted beside the log (keys) is overwritten, not only unlinked.
             .pragma("secure_delete", "ON");
-        let migrations = sqlx::migrate!("../migrations/sqlite/event_log");
-        let pool = events::sqlite::open(options, migrations).await?;
+        let pool = events::sqlite::open(options, migrations()).await?;
         let queue = AppendQueue::new(Arc::new(pool.clone()));
         let [relay, agenda, webhooks] = [(); 3].map(|()| Arc::new(Semaphore::new(1)));
         Ok(Self { pool, queue, appended: watch::channel(()).0, relay, agenda, webhooks })
+    }
+
+    /// What is in an existing file; for `portal doctor`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is no SQLite database.
+    pub async fn inspect(path: &str) -> Result<Inspection, BoxError> {
+        events::sqlite::inspect(path, &migrations()).await
     }
 
     /// The connections, for what else is kept beside the log.
@@ -70,6 +79,10 @@ impl SqliteEventLog {
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
     }
+}
+
+fn migrations() -> Migrator {
+    sqlx::migrate!("../migrations/sqlite/event_log")
 }
 
 #[async_trait]

@@ -6,6 +6,7 @@
 //! that use it own the back-off.
 
 mod connecting;
+mod inspecting;
 mod readings;
 mod topology;
 

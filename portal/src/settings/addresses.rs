@@ -1,6 +1,7 @@
-//! Where the event log, the bus and the view store are: in a flag, in the environment, or in a file,
-//! because a password may be in each of them.
+//! Where the event log, the bus and the view store are. An address may hold a password, so it can come
+//! from the environment or from a file instead of a flag.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -11,9 +12,13 @@ use query_stack::view_store::ViewStoreUrl;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Addresses {
-    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]; by TLS:
-    /// postgres://…?sslmode=verify-full&sslrootcert=FILE; a password in it is safer in a file or in
-    /// the environment, because `ps` shows flags
+    /// The directory of the embedded stores and of the signing keys
+    #[arg(long, global = true, env = "PORTAL_DATA_DIR", default_value = "./portal-data")]
+    pub(crate) data_dir: PathBuf,
+
+    /// The event log: sqlite:PATH or postgres://… [default: a file in the data directory]. With TLS:
+    /// postgres://…?sslmode=verify-full&sslrootcert=FILE. `ps` shows flags: give an address with a
+    /// password in the environment or in a file
     #[arg(
         long,
         global = true,
@@ -23,7 +28,7 @@ pub(crate) struct Addresses {
     )]
     event_log: Option<EventLogUrl>,
 
-    /// A file with the address of the event log
+    /// A file that holds the address of the event log
     #[arg(
         long,
         global = true,
@@ -34,12 +39,12 @@ pub(crate) struct Addresses {
     )]
     event_log_file: Option<EventLogUrl>,
 
-    /// The bus: in-process: or amqp://… [default: in-process:]; by TLS:
+    /// The bus: in-process: or amqp://… [default: in-process:]. With TLS:
     /// amqps://…?cacertfile=FILE
     #[arg(long, global = true, env = "PORTAL_BUS", hide_env_values = true, value_name = "URL")]
     bus: Option<BusUrl>,
 
-    /// A file with the address of the bus
+    /// A file that holds the address of the bus
     #[arg(
         long,
         global = true,
@@ -50,8 +55,8 @@ pub(crate) struct Addresses {
     )]
     bus_file: Option<BusUrl>,
 
-    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory];
-    /// by TLS: mongodb://…/database?tls=true&tlsCAFile=FILE
+    /// The view store: sqlite:PATH or mongodb://…/database [default: a file in the data directory].
+    /// With TLS: mongodb://…/database?tls=true&tlsCAFile=FILE
     #[arg(
         long,
         global = true,
@@ -61,7 +66,7 @@ pub(crate) struct Addresses {
     )]
     view_store: Option<ViewStoreUrl>,
 
-    /// A file with the address of the view store
+    /// A file that holds the address of the view store
     #[arg(
         long,
         global = true,
@@ -74,21 +79,26 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
-    pub(crate) fn event_log(&self) -> Option<&EventLogUrl> {
-        self.event_log.as_ref().or(self.event_log_file.as_ref())
+    pub(crate) fn event_log(&self) -> EventLogUrl {
+        let given = self.event_log.as_ref().or(self.event_log_file.as_ref());
+        given.cloned().unwrap_or_else(|| EventLogUrl::Sqlite(self.data_file("events.db")))
     }
 
     pub(crate) fn bus(&self) -> &BusUrl {
         self.bus.as_ref().or(self.bus_file.as_ref()).unwrap_or(&BusUrl::InProcess)
     }
 
-    pub(crate) fn view_store(&self) -> Option<&ViewStoreUrl> {
-        self.view_store.as_ref().or(self.view_store_file.as_ref())
+    pub(crate) fn view_store(&self) -> ViewStoreUrl {
+        let given = self.view_store.as_ref().or(self.view_store_file.as_ref());
+        given.cloned().unwrap_or_else(|| ViewStoreUrl::Sqlite(self.data_file("views.db")))
+    }
+
+    fn data_file(&self, name: &str) -> String {
+        self.data_dir.join(name).to_string_lossy().into_owned()
     }
 }
 
-/// An address that stands in a file, for those that hold a password. What is wrong with it is told
-/// without it.
+/// Reads an address from a file. The error does not repeat the address, which may hold a password.
 fn in_file<T: FromStr<Err = String>>(file: &str) -> Result<T, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     text.trim().parse().map_err(|error| format!("what is in {file} is wrong: {error}"))

@@ -1,4 +1,4 @@
-//! What the portal says of itself in feeds and documents.
+//! How feeds and documents present the portal: its address, name and language.
 
 use anyhow::{Result, anyhow};
 use clap::Args;
@@ -8,12 +8,12 @@ use orchestrator::{PublicUrl, Site};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct SiteSettings {
-    /// Where readers reach the portal, for the links in feeds and documents [default: the address
-    /// that it listens on]
+    /// The address at which readers reach the portal, for links in feeds and documents [default: the
+    /// address that it listens on]
     #[arg(long, global = true, env = "PORTAL_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
 
-    /// What the portal is called in feeds and documents
+    /// The name of the portal in feeds and documents
     #[arg(
         long,
         global = true,
@@ -24,7 +24,7 @@ pub(crate) struct SiteSettings {
     )]
     site_name: String,
 
-    /// The language of the articles, as feeds and documents name it (BCP 47)
+    /// The language of the articles in feeds and documents, as a BCP 47 tag
     #[arg(
         long,
         global = true,
@@ -37,7 +37,7 @@ pub(crate) struct SiteSettings {
 }
 
 impl SiteSettings {
-    /// What there is to say when it listens there.
+    /// The site of a portal that listens on this address.
     pub(crate) fn at(&self, listening: &str) -> Result<Site> {
         let own = || listening.parse().map_err(|error| anyhow!("{listening}: {error}"));
         let url = self.public_url.clone().map_or_else(own, Ok)?;
@@ -45,7 +45,7 @@ impl SiteSettings {
     }
 }
 
-/// Not the whole grammar: what cannot be one at all is refused.
+/// Checks the shape of a language tag, not the whole grammar of BCP 47.
 fn language(text: &str) -> Result<String, &'static str> {
     let is_part = |part: &str| {
         (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric())

@@ -8,13 +8,13 @@ use command_stack::webhooks::Terms;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(crate) struct Webhooks {
-    /// Let webhooks go to addresses that are not public (loopback, private networks), and to http:
-    /// only where every admin may reach what this machine can reach
+    /// Allow webhooks to http: addresses and to addresses that are not public (loopback, private
+    /// networks). An admin can then reach whatever this machine can reach
     #[arg(long, global = true, env = "PORTAL_WEBHOOK_ALLOW_PRIVATE")]
     webhook_allow_private: bool,
 
-    /// The pause after the first failure of a webhook; each further one is four times as long, up to
-    /// 4h
+    /// The pause after the first failed delivery of a webhook. Each further pause is four times as
+    /// long, up to 4h
     #[arg(
         long,
         global = true,
@@ -25,7 +25,7 @@ pub(crate) struct Webhooks {
     )]
     webhook_retry: Duration,
 
-    /// A webhook to which nothing has got through for so long is disabled
+    /// A webhook is disabled when every delivery has failed for this time
     #[arg(
         long,
         global = true,
@@ -47,7 +47,7 @@ impl Webhooks {
     }
 }
 
-/// A whole number of units, and not more than a year.
+/// Parses a whole number with a unit, at most a year.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
     let unit_ms = match &text[digits.len()..] {

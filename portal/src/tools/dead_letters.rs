@@ -4,13 +4,13 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use events::{RecordedEvent, StreamId};
+use events::{Category, RecordedEvent, StreamId};
 use query_stack::view_store::{Parked, ParkedState, View};
 use query_stack::{DeadLetters, TakenUp};
 use serde::Serialize;
 
 use super::select;
-use crate::settings::{self, Retry, Settings};
+use crate::settings::{self, Addresses, Retry};
 use crate::wiring;
 
 /// Streams asked for at a time.
@@ -24,16 +24,20 @@ struct Line<'a> {
     parked: &'a Parked,
 }
 
-pub(crate) async fn run(settings: Settings, task: settings::DeadLetters) -> Result<ExitCode> {
-    let log = wiring::existing_event_log(&settings).await?;
-    let store = wiring::view_store(&settings).await?;
+pub(crate) async fn run(
+    addresses: &Addresses,
+    categories: &[Category],
+    task: settings::DeadLetters,
+) -> Result<ExitCode> {
+    let log = wiring::existing_event_log(addresses).await?;
+    let store = wiring::view_store(addresses).await?;
     let letters = DeadLetters { log, store };
     let view = match &task {
         settings::DeadLetters::Retry(Retry { view, .. })
         | settings::DeadLetters::Discard { view, .. } => view.as_deref(),
         settings::DeadLetters::List { .. } | settings::DeadLetters::Show { .. } => None,
     };
-    let views = select(&settings.categories, view, None);
+    let views = select(categories, view, None);
     if views.is_empty() {
         bail!("no view of --categories is selected");
     }

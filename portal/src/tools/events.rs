@@ -7,14 +7,14 @@ use anyhow::Result;
 use events::{Position, RecordedEvent, StreamId};
 use tokio::time::timeout;
 
-use crate::settings::{Events, Settings};
+use crate::settings::{Addresses, Events};
 use crate::wiring;
 
 const PAGE: usize = 500;
 const POLL: Duration = Duration::from_millis(500);
 
-pub(crate) async fn run(settings: Settings, arguments: Events) -> Result<()> {
-    let log = wiring::existing_event_log(&settings).await?;
+pub(crate) async fn run(addresses: &Addresses, arguments: Events) -> Result<()> {
+    let log = wiring::existing_event_log(addresses).await?;
     let stream = arguments.stream.clone().map(StreamId::from);
     let mut after = arguments.after;
     let mut appended = log.appended();

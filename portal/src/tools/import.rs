@@ -64,7 +64,7 @@ pub(crate) async fn run(settings: Settings, arguments: Import) -> Result<ExitCod
         Format::Lines => (Box::pin(lines::read(path).await?), "lines"),
         Format::Xml(file) => (Box::pin(items::read(path, *file)), "items"),
     };
-    let log = wiring::event_log(&settings).await?.events;
+    let log = wiring::event_log(&settings.addresses).await?.events;
     let handler = CommandHandler::new(log, Clock::system());
     let mut count = Count::default();
     let mut meter = Meter::new(name, unit);

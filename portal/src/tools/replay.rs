@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use events::Category;
 use futures::{StreamExt, stream};
 use query_stack::reading_store;
 use query_stack::view_store::{Checkpoint, View};
@@ -10,7 +11,7 @@ use query_stack::{Built, RebuildError, Rebuilder, Until};
 
 use super::{select, verify};
 use crate::progress::{Meter, peak_memory_mib};
-use crate::settings::{Replay, Settings};
+use crate::settings::{Addresses, Replay};
 use crate::wiring;
 
 /// Views that go live at the same time: their indexes are built then, each by one core of the server.
@@ -18,17 +19,21 @@ const AT_A_TIME: usize = 4;
 /// No view of the log: profiles are made of readings.
 const RECOMMENDATIONS: &str = "recommendations";
 
-pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCode> {
+pub(crate) async fn run(
+    addresses: &Addresses,
+    categories: &[Category],
+    arguments: Replay,
+) -> Result<ExitCode> {
     if arguments.view.as_deref() == Some(RECOMMENDATIONS) {
-        return recommendations(&settings, &arguments).await;
+        return recommendations(addresses, &arguments).await;
     }
     let (view, category) = (arguments.view.as_deref(), arguments.category.as_ref());
-    let selected = select(&settings.categories, view, category);
+    let selected = select(categories, view, category);
     if selected.is_empty() {
         bail!("no view of --categories is selected");
     }
-    let log = wiring::existing_event_log(&settings).await?;
-    let store = wiring::view_store(&settings).await?;
+    let log = wiring::existing_event_log(addresses).await?;
+    let store = wiring::view_store(addresses).await?;
     if arguments.dry_run {
         return verify::views(&*log, &*store, &selected).await;
     }
@@ -66,12 +71,12 @@ pub(crate) async fn run(settings: Settings, arguments: Replay) -> Result<ExitCod
 }
 
 /// In place, one profile after the other: there is nothing to switch.
-async fn recommendations(settings: &Settings, arguments: &Replay) -> Result<ExitCode> {
+async fn recommendations(addresses: &Addresses, arguments: &Replay) -> Result<ExitCode> {
     let Replay { category, until, dry_run, rollback, .. } = arguments;
     if category.is_some() || until.is_some() || *dry_run || *rollback {
         bail!("--view {RECOMMENDATIONS} can only be made again as a whole, from what is kept");
     }
-    let stores = wiring::stores(settings).await?;
+    let stores = wiring::stores(addresses).await?;
     let count = reading_store::rebuild(&*stores.readings, reading_store::kept_since()).await?;
     println!("{RECOMMENDATIONS}: made again from the readings, profiles: {count}");
     Ok(ExitCode::SUCCESS)

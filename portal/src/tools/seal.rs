@@ -10,15 +10,15 @@ use events::seal::{Seal, Sealing};
 use events::{EventReader, Position};
 
 use crate::progress::Meter;
-use crate::settings::{SealFile, Settings};
+use crate::settings::{Addresses, SealFile};
 use crate::wiring;
 
 /// Events in memory at most.
 const PAGE: usize = 1_000;
 
 /// Adds what has come since the last seal of the file, after a look at what it ends with.
-pub(crate) async fn run(settings: Settings, arguments: SealFile) -> Result<()> {
-    let log = wiring::existing_event_log(&settings).await?;
+pub(crate) async fn run(addresses: &Addresses, arguments: SealFile) -> Result<()> {
+    let log = wiring::existing_event_log(addresses).await?;
     let path = &arguments.file;
     let known = match read(path) {
         Err(error) if is_missing(&error) => Vec::new(),

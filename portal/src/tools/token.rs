@@ -11,12 +11,12 @@ use events::UserId;
 use proto::token::Principal;
 use uuid::Uuid;
 
-use crate::settings::{Settings, Token};
+use crate::settings::{Addresses, Token};
 use crate::wiring;
 
 /// Prints nothing but the token, for `$(portal token --role admin)`.
-pub(crate) fn issue(settings: &Settings, arguments: &Token) -> Result<()> {
-    let keys = wiring::signing_keys(settings)?;
+pub(crate) fn issue(addresses: &Addresses, arguments: &Token) -> Result<()> {
+    let keys = wiring::signing_keys(addresses)?;
     let principal = Principal {
         user_id: UserId(arguments.user.unwrap_or_else(Uuid::now_v7)),
         roles: arguments.roles.iter().copied().collect(),
@@ -27,8 +27,8 @@ pub(crate) fn issue(settings: &Settings, arguments: &Token) -> Result<()> {
     Ok(writeln!(io::stdout(), "{token}")?)
 }
 
-pub(crate) fn rotate(settings: &Settings) -> Result<()> {
-    let path = wiring::signing_keys_file(settings);
+pub(crate) fn rotate(addresses: &Addresses) -> Result<()> {
+    let path = wiring::signing_keys_file(addresses);
     let kid = signing_keys::rotate(&path, Utc::now().into())?;
     Ok(writeln!(io::stdout(), "{kid}")?)
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use events::{EventReader, Position};
+use events::{Category, EventReader, Position};
 use query_stack::Verified;
 use query_stack::view_store::{Parked, ParkedCounts, View, ViewStore};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::{seal, select};
 use crate::progress::Meter;
-use crate::settings::{Settings, Verify};
+use crate::settings::{Addresses, Verify};
 use crate::wiring;
 
 /// How long a view may take to catch up with what was in the log when it was looked at.
@@ -90,9 +90,13 @@ impl Finding {
     }
 }
 
-pub(crate) async fn run(settings: Settings, arguments: Verify) -> Result<ExitCode> {
-    let log = wiring::existing_event_log(&settings).await?;
-    let store = wiring::view_store(&settings).await?;
+pub(crate) async fn run(
+    addresses: &Addresses,
+    categories: &[Category],
+    arguments: Verify,
+) -> Result<ExitCode> {
+    let log = wiring::existing_event_log(addresses).await?;
+    let store = wiring::view_store(addresses).await?;
     let mut findings = Vec::new();
     let report = |finding: Finding, findings: &mut Vec<Finding>| {
         if !arguments.json {
@@ -108,7 +112,7 @@ pub(crate) async fn run(settings: Settings, arguments: Verify) -> Result<ExitCod
         let differences = difference.into_iter().collect();
         report(Finding::of_log("seal", position, differences), &mut findings);
     }
-    for view in &select(&settings.categories, None, None) {
+    for view in &select(categories, None, None) {
         report(look_at(&*log, &*store, view).await?, &mut findings);
     }
     let good = findings.iter().all(Finding::is_good);

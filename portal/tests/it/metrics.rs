@@ -19,8 +19,11 @@ async fn every_service_tells_what_it_does(portal: Portal) {
         Wiring::Servers => name,
     };
     let at = |figure: &str| format!("{figure} {position}.0");
+    let version = portal.tool(&["--version"]);
+    let commit = version.split(['(', ')', ' ']).nth(3).expect("a commit");
+    let build = format!("portal_build_info{{version=\"0.1.0\",commit=\"{commit}\"}} 1.0");
     for service in portal.service_names() {
-        tells(&portal, service, "portal_build_info{version=\"0.1.0\"} 1.0").await;
+        tells(&portal, service, &build).await;
     }
     tells(&portal, name("command-stack"), "portal_appends_waiting{} 0.0").await;
     tells(&portal, name("relay"), "portal_leading{task=\"relay\"} 1.0").await;

@@ -8,6 +8,7 @@
 
 mod abandoned;
 mod collections;
+mod inspecting;
 mod parked;
 mod reading;
 mod readings;

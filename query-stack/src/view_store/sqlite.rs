@@ -13,9 +13,11 @@ mod views;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use events::inspection::Inspection;
 use events::{BoxError, Dependency, StreamId, Timestamp, Version};
 use serde_json::Value;
 use sqlx::Transaction;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqlitePool, SqliteSynchronous};
 use sqlx::types::Json;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -66,9 +68,16 @@ impl SqliteViewStore {
         // together, so the lost events are applied again.
         let options =
             SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Normal);
-        let pool =
-            events::sqlite::open(options, sqlx::migrate!("../migrations/sqlite/views")).await?;
+        let pool = events::sqlite::open(options, migrations()).await?;
         Ok(Self { pool, turns: Arc::default(), moves: Moves::default() })
+    }
+
+    /// What is in an existing file; for `portal doctor`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is no SQLite database.
+    pub async fn inspect(path: &str) -> Result<Inspection, BoxError> {
+        events::sqlite::inspect(path, &migrations()).await
     }
 
     async fn write(&self) -> Result<(Turn, Transaction<'static, Sqlite>), sqlx::Error> {
@@ -92,6 +101,10 @@ impl SqliteViewStore {
         transaction.commit().await?;
         Ok(answer)
     }
+}
+
+fn migrations() -> Migrator {
+    sqlx::migrate!("../migrations/sqlite/views")
 }
 
 #[async_trait]

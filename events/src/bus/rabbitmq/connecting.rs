@@ -7,10 +7,14 @@ use crate::{BoxError, ServerUrl};
 
 pub(super) async fn connect(url: &ServerUrl) -> Result<Connection, BoxError> {
     let name = ConnectionProperties::default().with_connection_name("portal".into());
-    let url = url.with_password();
-    let tls = OwnedTLSConfig { identity: None, cert_chain: authorities(url)? };
+    let (url, tls) = (url.with_password(), tls(url)?);
     let runtime = lapin::runtime::default_runtime()?;
     Ok(Connection::connect_with_config(url, name, tls, runtime).await?)
+}
+
+/// Whose certificates are trusted.
+pub(super) fn tls(url: &ServerUrl) -> Result<OwnedTLSConfig, BoxError> {
+    Ok(OwnedTLSConfig { identity: None, cert_chain: authorities(url.with_password())? })
 }
 
 /// The file that the URL names, as RabbitMQ's own clients do it.

@@ -76,7 +76,7 @@ fn addresses(server: impl Fn(&str) -> String) -> Environment {
 async fn says_no_secret(environment: Environment) {
     let mut portal = Portal::not_started(Wiring::Servers, environment);
     let mut said = String::new();
-    for tool in ["migrate", "verify", "replay", "events", "health"] {
+    for tool in ["migrate", "verify", "replay", "events", "health", "doctor"] {
         let mut command = portal.command();
         // Not the usual address: somebody may have a portal there, whose health is good.
         command.envs([("PORTAL_LOG", "debug"), ("PORTAL_LISTEN", "127.0.0.1:1")]).arg(tool);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::super::generations::Generations;
 use super::super::{Checkpoint, Slot, View, ViewState};
 
+pub(super) const COLLECTION: &str = "views";
 const LIVE: &str = "live";
 const PREVIOUS: &str = "previous";
 const BUILDING: &str = "building";
@@ -34,7 +35,7 @@ struct StoredSlot {
 
 impl Slots {
     pub(super) fn new(database: &Database) -> Self {
-        Self(database.collection("views"))
+        Self(database.collection(COLLECTION))
     }
 
     /// `None` for an unknown view.

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::{DecodeError, DomainEvent};
 use crate::front::FrontEvent;
 use crate::news::NewsEvent;
 use crate::user::UserEvent;
-use crate::{DecodeError, DomainEvent};
 
 /// The schema version in which an event type is written today.
-pub(crate) fn newest_schema(event_type: &str) -> u16 {
+pub(super) fn newest_schema(event_type: &str) -> u16 {
     match event_type {
         "news.article_published" => 4,
         "news.article_drafted" | "news.article_revised" | "news.article_corrected" => 2,
@@ -44,7 +44,7 @@ fn article_published_v1_to_v2(data: &mut Map<String, Value>) {
     data.entry("tags").or_insert_with(|| json!([]));
 }
 
-pub(crate) fn decode(
+pub(super) fn decode(
     event_type: &str,
     schema_version: u16,
     data: &RawValue,

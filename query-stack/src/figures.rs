@@ -10,7 +10,8 @@ use proto::metrics;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::view_store::{ParkedCounts, ParkedState, Unavailable, View, ViewStore};
+use crate::Unavailable;
+use crate::view_store::{ParkedCounts, ParkedState, View, ViewStore};
 
 /// How long a health check waits for what is parked.
 const PATIENCE: Duration = Duration::from_secs(2);

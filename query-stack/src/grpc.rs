@@ -39,10 +39,11 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use self::most_read::Counted;
+use crate::Unavailable;
 use crate::figures::parked_views;
 use crate::projection::views;
 use crate::reading_store::ReadingStore;
-use crate::view_store::{ListPlace, Unavailable, View, ViewStore};
+use crate::view_store::{ListPlace, View, ViewStore};
 
 /// Looks into the store at the same time. More would not be answered sooner, and the projectors
 /// have to get their turn at the same server: a view that is behind makes its readers ask again.

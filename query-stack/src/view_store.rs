@@ -23,7 +23,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Partition, Position, ServerUrl, StreamId, Timestamp, Version};
+use events::{Dependency, Partition, Position, ServerUrl, StreamId, Timestamp, Version};
 use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -34,6 +34,7 @@ pub use self::moves::Move;
 pub use self::parked::{Parked, ParkedCounts, ParkedState};
 pub use self::search::{Relevance, Search, SearchPlace, search};
 pub use self::sqlite::SqliteViewStore;
+use crate::Unavailable;
 
 /// What is kept of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -156,11 +157,6 @@ pub struct ListFilter {
     /// Only those after this place, in the order of the list.
     pub after: Option<ListPlace>,
 }
-
-/// The store does not answer or refused; trying again may help.
-#[derive(Debug, thiserror::Error)]
-#[error("the view store is unavailable")]
-pub struct Unavailable(#[source] pub BoxError);
 
 /// Why a change was not applied. Nothing of it was.
 #[derive(Debug, thiserror::Error)]

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{Queries, unavailable};
+use crate::Unavailable;
 use crate::reading_store::{MostRead, ReadingStore};
-use crate::view_store::Unavailable;
 
 /// What was read longer ago is not what is read most.
 const RECENT: chrono::Duration = chrono::Duration::hours(24);

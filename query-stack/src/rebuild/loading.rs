@@ -7,8 +7,9 @@ use events::{EventReader, Partition, Position, RecordedEvent, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
 use super::{Built, OnProgress, Progress, RebuildError, superseded};
+use crate::Unavailable;
 use crate::fold::fold_streams;
-use crate::view_store::{Change, Checkpoint, Parked, Slot, Unavailable, View, ViewStore};
+use crate::view_store::{Change, Checkpoint, Parked, Slot, View, ViewStore};
 
 /// Pages that are folded and written at the same time: so many that neither the log nor the view
 /// store ever waits for the other. Together with what is read ahead, the bound of memory.

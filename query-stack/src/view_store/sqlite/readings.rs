@@ -10,8 +10,8 @@ use sqlx::types::Json;
 use uuid::fmt::Hyphenated;
 
 use super::{SqliteViewStore, rows_at_most};
+use crate::Unavailable;
 use crate::reading_store::{MostRead, Profile, Reader, ReadingStore, skewed};
-use crate::view_store::Unavailable;
 
 #[async_trait]
 impl ReadingStore for SqliteViewStore {

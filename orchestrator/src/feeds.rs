@@ -11,11 +11,11 @@ mod rss;
 pub(crate) mod xml;
 
 use std::collections::HashMap;
-use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, slice};
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use events::{Category, Position};
 use proto::Problem;
@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::feed::{Feed, Format};
-use crate::home::{FrontPage, Newest, Page};
+use crate::home::{FrontPage, KEEP, Kind, Newest, Page};
 use crate::list::ListParameters;
 use crate::site::Site;
 use crate::{Door, articles, parameters};
@@ -84,7 +84,23 @@ async fn further(
     let parameters = ListParameters::pages(LENGTH, Some(after.clone()));
     let page = articles::page(&parameters, asked, headers, None).await?;
     let (items, next) = (page.items.iter().collect(), page.next);
-    Feed { which: wanted, items, taken_back: Vec::new(), after: Some(after), next }.write(true)
+    let feed = Feed { which: wanted, items, taken_back: Vec::new(), after: Some(after), next };
+    write(&feed, true)
+}
+
+/// The page in the format of its feed.
+///
+/// # Errors
+/// Only if a page cannot be written into memory.
+fn write(feed: &Feed<'_>, is_whole: bool) -> Result<Page, Problem> {
+    let written: io::Result<_> = match feed.which.format {
+        Format::Rss => rss::write(feed),
+        Format::Atom => atom::write(feed),
+        Format::Json => json_feed::write(feed),
+    };
+    let varies = HeaderValue::from_static("accept-encoding, portal-min-position");
+    let kind = Kind { media_type: feed.which.format.media_type(), keep: KEEP, varies };
+    Ok(Page::of(kind, written.map_err(|_| Problem::internal())?, is_whole))
 }
 
 /// The first pages, as far as somebody wanted them.
@@ -113,7 +129,8 @@ impl Feeds {
         if let Some(kept) = kept.get(&key).filter(is_same) {
             return Ok(Arc::clone(&kept.page));
         }
-        let page = Arc::new(Feed::newest(wanted, &newest)?);
+        let (feed, is_whole) = Feed::newest(wanted, &newest)?;
+        let page = Arc::new(write(&feed, is_whole)?);
         // What one reader who named a position was told may be nothing to the others.
         if front_page.is_newest(&newest) {
             kept.insert(key, Kept { of: newest, page: Arc::clone(&page) });

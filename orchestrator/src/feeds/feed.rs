@@ -1,13 +1,10 @@
 //! A page of a feed, whatever its format.
 
-use std::io;
-
-use axum::http::HeaderValue;
 use proto::Problem;
 use proto::v1::{ArticleSummary, TakenBack};
 
-use super::{LENGTH, Which, atom, json_feed, rss};
-use crate::home::{KEEP, Kind, Newest, Page, Status};
+use super::{LENGTH, Which};
+use crate::home::{Newest, Status};
 use crate::list::{self, ListParameters};
 use crate::queries::QueryError;
 
@@ -67,11 +64,14 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// The first page.
+    /// The first page, and whether it is complete.
     ///
     /// # Errors
     /// 503 when nobody knows what is on it.
-    pub(super) fn newest(which: &'a Which<'a>, newest: &'a [Newest]) -> Result<Page, Problem> {
+    pub(super) fn newest(
+        which: &'a Which<'a>,
+        newest: &'a [Newest],
+    ) -> Result<(Self, bool), Problem> {
         if newest.iter().all(|(_, state)| state.status == Status::Unavailable) {
             return Err(QueryError::Unavailable.into());
         }
@@ -85,20 +85,7 @@ impl<'a> Feed<'a> {
         taken_back.sort_unstable_by(|a, b| (&b.at, &b.id).cmp(&(&a.at, &a.id)));
         taken_back.truncate(LENGTH as usize);
         let is_whole = newest.iter().all(|(_, state)| state.status == Status::Ok);
-        Self { which, items, taken_back, after: None, next }.write(is_whole)
-    }
-
-    /// # Errors
-    /// Only if a page cannot be written into memory.
-    pub(super) fn write(&self, whole: bool) -> Result<Page, Problem> {
-        let written: io::Result<_> = match self.which.format {
-            Format::Rss => rss::write(self),
-            Format::Atom => atom::write(self),
-            Format::Json => json_feed::write(self),
-        };
-        let varies = HeaderValue::from_static("accept-encoding, portal-min-position");
-        let kind = Kind { media_type: self.which.format.media_type(), keep: KEEP, varies };
-        Ok(Page::of(kind, written.map_err(|_| Problem::internal())?, whole))
+        Ok((Self { which, items, taken_back, after: None, next }, is_whole))
     }
 
     pub(super) fn title(&self) -> String {

@@ -8,7 +8,7 @@ use proto::v1::Happened;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::follower;
+use super::following;
 use crate::queries::QueryStacks;
 
 /// Clients that get older events from the log at a time; the others wait for their turn.
@@ -37,9 +37,9 @@ impl Past {
         let mut error = "there is no query-stack".into();
         for upstream in self.queries.upstreams() {
             let page = async {
-                let mut told = follower::begin(upstream, Some(position)).await?;
+                let mut told = following::begin(upstream, Some(position)).await?;
                 loop {
-                    let happened = follower::next(&mut told).await?;
+                    let happened = following::next(&mut told).await?;
                     if happened.position > position.get() {
                         return Ok(happened);
                     }

@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::access::Caller;
 use crate::accounts::AccountStore;
+use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::command_handler::{CommandError, CommandHandler, Context, Precondition, Target};
+use crate::command_handler::{CommandError, CommandHandler, Context, ExpectedVersion, Target};
 use crate::event_log::{Duty, EventLog, LeadError, Task, take_turns};
 use crate::news::{Change, NewsCommand, NewsError};
 
@@ -155,7 +155,7 @@ impl Agenda {
     ) -> Result<(), Undone> {
         let Some(known) = self.handler.read::<Article>(article.0).await? else { return Ok(()) };
         let command = NewsCommand::Change { category: known.category, change };
-        let target = Target::Existing(article.0, Precondition::None);
+        let target = Target::Existing(article.0, ExpectedVersion::Any);
         let done = self.handler.handle::<Article>(target, &command, &context(part)).await;
         match done {
             // Somebody else has decided otherwise since: nothing is left to be done.

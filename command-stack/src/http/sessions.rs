@@ -20,8 +20,9 @@ use uuid::Uuid;
 
 use super::identity::Identity;
 use super::{Command, Commands, explain_log};
-use crate::access::Caller;
-use crate::accounts::{EmailDigest, confirms};
+use crate::accounts::confirms;
+use crate::caller::Caller;
+use crate::email_digest::EmailDigest;
 use crate::passwords::{self, HashError};
 use crate::sessions::{Attempt, RefreshToken, TokenDigest, Used};
 use crate::signing_keys::SigningKeys;

@@ -127,7 +127,7 @@ impl PublicLog {
         let (mut head, _) =
             self.tail.reached(Some(after), |why| parameters::invalid("after", why)).await?;
         let place = self.places.try_acquire().ok().filter(|_| !wait.is_zero());
-        let patience = Instant::now() + if place.is_some() { wait } else { Duration::ZERO };
+        let wait_until = Instant::now() + if place.is_some() { wait } else { Duration::ZERO };
         let mut batch = Batch { events: Vec::new(), position: after };
         let mut deadline = None;
         for _ in 0..PAGES {
@@ -137,7 +137,7 @@ impl PublicLog {
             if is_end && !batch.events.is_empty() {
                 break;
             }
-            if is_end && timeout_at(patience, head.wait_for(has_more)).await.is_err() {
+            if is_end && timeout_at(wait_until, head.wait_for(has_more)).await.is_err() {
                 break;
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + DEADLINE);

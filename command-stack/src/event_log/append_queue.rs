@@ -33,7 +33,7 @@ const BATCH_BYTES: usize = 8 << 20;
 const WAITING_BYTES: usize = 64 << 20;
 /// How long a request waits for its batch; a client that hears nothing for longer would rather have
 /// been told to come back.
-const PATIENCE: Duration = Duration::from_secs(2);
+const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) type Answer = Result<Appended, AppendError>;
 
@@ -92,7 +92,7 @@ impl AppendQueue {
         let waiting = self.course.wait(append, answer, Arc::clone(&turn));
         let sent = self.sender.try_send(waiting.ok_or(AppendError::Overloaded)?);
         sent.map_err(|_| AppendError::Overloaded)?;
-        let ended = match timeout(PATIENCE, &mut answered).await {
+        let ended = match timeout(APPEND_TIMEOUT, &mut answered).await {
             Err(_) if turn.give_up() => return Err(AppendError::Overloaded),
             // It is in the batch that the database has in hand: what becomes of it, only that tells.
             Err(_) => answered.await,

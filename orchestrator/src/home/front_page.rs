@@ -27,7 +27,7 @@ use crate::upstream::Upstream;
 /// tells us, the query-stacks are asked.
 const HEARSAY: Duration = Duration::from_millis(150);
 /// And how long the parts may take to have it.
-const PATIENCE: Duration = Duration::from_secs(2);
+const POSITION_TIMEOUT: Duration = Duration::from_secs(2);
 /// More of the newest than a page of the past shows: some stand elsewhere on it.
 const ELSEWHERE: usize = 30;
 
@@ -191,7 +191,7 @@ impl FrontPage {
     }
 
     async fn material_at(&self, min: Position) -> Result<Material, QueryError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + POSITION_TIMEOUT;
         let is_heard = self.hears_of(min).await;
         // Who has a page with the new pins must also have the articles that are pinned.
         let front = self.front.at(min, &Arc::default(), is_heard, deadline).await?;
@@ -226,7 +226,7 @@ impl FrontPage {
         category: Option<&Category>,
         min: Position,
     ) -> Result<Vec<Newest>, QueryError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + POSITION_TIMEOUT;
         let waits = min > Position::START;
         let is_heard = waits && self.hears_of(min).await;
         let sections = self.sections_of(category).map(async |section| {

@@ -278,8 +278,8 @@ impl<S: Source> Kept<S> {
                 changed(&state.content);
             }
             sleep(began.elapsed().min(LONGEST_PAUSE)).await;
-            let patience = if reached { LOOK_ANYWAY } else { RETRY };
-            let _ = timeout(patience, wanted.changed()).await;
+            let pause = if reached { LOOK_ANYWAY } else { RETRY };
+            let _ = timeout(pause, wanted.changed()).await;
         }
     }
 

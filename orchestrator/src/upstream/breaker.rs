@@ -35,8 +35,8 @@ impl Breaker {
 
 impl Upstream {
     /// Whether it is not to be asked by who can wait for so long.
-    pub(crate) fn is_cut_off(&self, patience: Duration) -> bool {
-        self.breaker.state().missed.is_some_and(|missed| patience <= missed)
+    pub(crate) fn is_cut_off(&self, timeout: Duration) -> bool {
+        self.breaker.state().missed.is_some_and(|missed| timeout <= missed)
     }
 
     /// It answered, whatever it said.
@@ -47,13 +47,13 @@ impl Upstream {
     /// It did not answer a question that was asked `since` and could wait for so long; who cannot be
     /// reached keeps nobody waiting, and would not, however long. If it has not answered anybody
     /// else meanwhile, it is cut off.
-    pub(crate) fn silent(&self, since: Instant, patience: Duration) {
+    pub(crate) fn silent(&self, since: Instant, timeout: Duration) {
         let mut state = self.breaker.state();
         if state.last_answer > since {
             return;
         }
         let was_closed = state.missed.is_none();
-        state.missed = state.missed.max(Some(patience));
+        state.missed = state.missed.max(Some(timeout));
         if was_closed {
             metrics::breaker(self.name(), BreakerState::Open);
             tracing::warn!(upstream = self.name(), "silent: not asked until it is well again");

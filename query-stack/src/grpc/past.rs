@@ -14,7 +14,7 @@ use super::{Queries, id, malformed, nothing, read, silent_log, viewer};
 use crate::history::{Access, Ledger, Point, access};
 
 /// How long the differences of one ledger are looked for.
-const DIFF_PATIENCE: Duration = Duration::from_millis(500);
+const DIFF_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What somebody gets of an article's past.
 enum Past {
@@ -91,7 +91,7 @@ impl Queries {
 
 /// Long texts take their time to compare: not on a thread that others wait for.
 async fn entries(ledger: Ledger, since_publication: bool) -> Result<Vec<HistoryEntry>, Status> {
-    let deadline = Instant::now() + DIFF_PATIENCE;
+    let deadline = Instant::now() + DIFF_TIMEOUT;
     let entries = tokio::task::spawn_blocking(move || ledger.entries(since_publication, deadline));
     let entries = entries.await.map_err(|error| corrupt(&error))?;
     entries.map_err(|error| corrupt(&error))

@@ -8,7 +8,7 @@ use proto::metrics;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Answer, BATCH_BYTES, BATCH_EVENTS, PATIENCE, WAITING_BYTES};
+use super::{APPEND_TIMEOUT, Answer, BATCH_BYTES, BATCH_EVENTS, WAITING_BYTES};
 use crate::event_log::Append;
 
 /// A request that waits. Its room is given back when it is dropped.
@@ -84,7 +84,7 @@ impl Course {
         let (events, bytes) = size(&append);
         let mut state = self.state();
         let full = state.bytes > 0 && state.bytes + bytes > WAITING_BYTES;
-        if full || state.expected(Instant::now()) > PATIENCE {
+        if full || state.expected(Instant::now()) > APPEND_TIMEOUT {
             return None;
         }
         state.appends += 1;

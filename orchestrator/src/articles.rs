@@ -92,7 +92,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let past = parameters::past(&uri)?;
+    let past = parameters::earlier_state(&uri)?;
     let terms = Terms::of(&headers, ANSWER_DEADLINE)?;
     let (category, upstream) = portal.queries.category(&category)?;
     let (version, as_of) = (past.version, past.as_of.map(|time| time.to_string()));

@@ -36,8 +36,7 @@ const ALL: &str = "all";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "FeedParameters")]
-pub(crate) struct Wanted {
+pub(crate) struct FeedParameters {
     /// As the link to the next page has it.
     after: Option<String>,
 }
@@ -48,7 +47,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Wanted { after } = parameters::read(&uri)?;
+    let FeedParameters { after } = parameters::read(&uri)?;
     let (name, format) = Format::of(&name)?;
     let category = match name {
         ALL => None,

@@ -37,7 +37,7 @@ const DEFAULT_LIMIT: u32 = 10;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct HomeParameters {
     /// Articles in a section: 1 to 100, 10 if nothing is said.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
@@ -55,7 +55,7 @@ pub(crate) fn at_once(portal: &Door, request: &Request) -> Option<Response> {
         return None;
     }
     answer_at_once(request, ROUTE, || {
-        let wanted: Wanted = parameters::read(request.uri()).ok()?;
+        let wanted: HomeParameters = parameters::read(request.uri()).ok()?;
         let limit = parameters::limit(wanted.limit, DEFAULT_LIMIT).ok()? as usize;
         Some(portal.front_page.kept(limit)?.answer(request.headers()))
     })
@@ -66,7 +66,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Wanted { limit, as_of } = parameters::read(&uri)?;
+    let HomeParameters { limit, as_of } = parameters::read(&uri)?;
     let limit = parameters::limit(limit, DEFAULT_LIMIT)? as usize;
     let (front_page, min) = (&portal.front_page, min_position(&headers)?);
     if let Some(time) = as_of {

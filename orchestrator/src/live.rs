@@ -31,7 +31,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct LiveParameters {
     /// Only of this one: see `/v1/categories`.
     category: Option<String>,
     /// Like `Last-Event-ID`, for a client that cannot set it: the position of a page, say.
@@ -44,7 +44,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted: Wanted = parameters::read(&uri)?;
+    let wanted: LiveParameters = parameters::read(&uri)?;
     let category =
         wanted.category.map(|name| portal.queries.category(&name).map(|of| of.0.clone()));
     let after = last_event_id(&headers)?.or(wanted.after);

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::home::{self, Home};
 use crate::list::{ListParameters, Page};
-use crate::parameters::{OnlyLimit, Past};
+use crate::parameters::{EarlierState, OnlyLimit};
 use crate::recommendations::Recommendations;
 use crate::{CategoryLink, feeds, live, public_log};
 
@@ -47,12 +47,12 @@ fn reading() -> [Call; 7] {
     [
         Call::query("/v1/home", "get_home", "The front page")
             .by(Who::SignedInOrNot)
-            .parameters::<home::Wanted>()
+            .parameters::<home::HomeParameters>()
             .waits()
             .cached()
             .json::<Home<'_>>(200, "The page; with `for_you` for who is signed in.", &[]),
         Call::query("/v1/live", "listen", "What happens, as it happens")
-            .parameters::<live::Wanted>()
+            .parameters::<live::LiveParameters>()
             .with("LastEventId")
             .problems(&[400, 404])
             .text("text/event-stream", "Server-sent events, without an end: docs/newsroom.md."),
@@ -72,7 +72,7 @@ fn reading() -> [Call; 7] {
             .json::<Page<ArticleSummary>>(200, "A page.", &[]),
         Call::query(ARTICLE, "get_article", "An article, as it is or was")
             .by(Who::SignedInOrNot)
-            .parameters::<Past>()
+            .parameters::<EarlierState>()
             .waits()
             .cached()
             .json::<Article>(200, ARTICLE_FORMS, &["ETag"])
@@ -98,14 +98,14 @@ fn reading() -> [Call; 7] {
 fn for_others() -> [Call; 3] {
     [
         Call::query("/v1/events", "read_events", "The public log, as batches of CloudEvents 1.0")
-            .parameters::<public_log::Wanted>()
+            .parameters::<public_log::PublicLogParameters>()
             .media::<Vec<CloudEvent<'_>>>(
                 CloudEvent::BATCH_CONTENT_TYPE,
                 "A batch; `Link` goes on after it.",
                 &["Link", "Portal-Position"],
             ),
         Call::query("/feeds/{name}", "get_feed", "RSS 2.0, Atom or JSON Feed 1.1")
-            .parameters::<feeds::Wanted>()
+            .parameters::<feeds::FeedParameters>()
             .waits()
             .cached()
             .text("application/rss+xml; charset=utf-8", FEED)

@@ -42,8 +42,7 @@ const KEEP: &str = "public, max-age=3600";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "PublicLogParameters")]
-pub(crate) struct Wanted {
+pub(crate) struct PublicLogParameters {
     /// The position up to which everything is known; the start of the log, if not said.
     #[schemars(range(min = 0))]
     after: Option<Position>,
@@ -74,7 +73,7 @@ pub(crate) async fn get(
     ending: Option<Extension<Ending>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let wanted: Wanted = parameters::read(&uri)?;
+    let wanted: PublicLogParameters = parameters::read(&uri)?;
     let limit = parameters::limit(wanted.limit, LIMIT)?;
     let after = wanted.after.unwrap_or(Position::START);
     if after < Position::START {

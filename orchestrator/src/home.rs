@@ -1,9 +1,9 @@
 //! `GET /v1/home`: the front page.
 
+mod cached_part;
 mod composition;
 mod front;
 mod front_page;
-mod kept;
 mod page;
 mod section;
 
@@ -19,10 +19,10 @@ use proto::conventions::{answer_at_once, min_position};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use self::cached_part::Status;
 use self::composition::CHOICE;
 pub(crate) use self::composition::Home;
 pub(crate) use self::front_page::{FrontPage, Newest};
-pub(crate) use self::kept::Status;
 use self::page::VARIES;
 pub(crate) use self::page::{KEEP, Kind, Page, list, weight};
 use crate::Door;

@@ -14,10 +14,10 @@ use proto::metrics::{self, PageWas};
 use proto::v1::{Happened, PublicEvent};
 use tokio::time::{Instant, timeout};
 
+use super::cached_part::{CachedPart, PartState, Revision};
 use super::composition::Material;
 use super::front::{Front, FrontSource};
-use super::kept::{Kept, Revision, State};
-use super::page::Page;
+use super::page::EncodedPage;
 use super::section::{Content, SectionSource};
 use crate::live::Tail;
 use crate::queries::{ANSWER_DEADLINE, QueryError, QueryStacks, Terms};
@@ -33,26 +33,26 @@ const ELSEWHERE: usize = 30;
 
 /// The front page.
 pub(crate) struct FrontPage {
-    sections: Vec<Arc<Kept<SectionSource>>>,
-    front: Arc<Kept<FrontSource>>,
+    sections: Vec<Arc<CachedPart<SectionSource>>>,
+    front: Arc<CachedPart<FrontSource>>,
     tail: Arc<Tail>,
     revision: Revision,
     pages: RwLock<Option<Pages>>,
 }
 
 /// What is newest in a category.
-pub(crate) type Newest = (Category, State<Content>);
+pub(crate) type Newest = (Category, PartState<Content>);
 
 /// The pages of one state of things, by how many articles a section has.
 struct Pages {
     of: Material,
     /// When the parts were at least so new.
     revision: u64,
-    by_limit: HashMap<usize, Arc<Page>>,
+    by_limit: HashMap<usize, Arc<EncodedPage>>,
 }
 
 impl Pages {
-    fn kept(&self, limit: usize) -> Option<Arc<Page>> {
+    fn kept(&self, limit: usize) -> Option<Arc<EncodedPage>> {
         let page = self.by_limit.get(&limit)?;
         metrics::front_page(if page.is_whole() { PageWas::Fresh } else { PageWas::Stale });
         Some(Arc::clone(page))
@@ -64,11 +64,11 @@ impl FrontPage {
         let revision = Revision::default();
         let keep = |(category, upstream): &(Category, Upstream)| {
             let source = SectionSource::new(category.clone(), upstream.clone());
-            Arc::new(Kept::new(source, revision.clone()))
+            Arc::new(CachedPart::new(source, revision.clone()))
         };
         let sections = queries.all().iter().map(keep).collect();
         let front = FrontSource::new(Arc::clone(queries));
-        let front = Arc::new(Kept::new(front, revision.clone()));
+        let front = Arc::new(CachedPart::new(front, revision.clone()));
         Self { sections, front, tail, revision, pages: RwLock::default() }
     }
 
@@ -105,7 +105,7 @@ impl FrontPage {
         }
         let of = |name: &Option<String>| {
             let mut sections = self.sections.iter();
-            let is_it = |it: &&Arc<Kept<SectionSource>>| {
+            let is_it = |it: &&Arc<CachedPart<SectionSource>>| {
                 Some(it.source.category.as_str()) == name.as_deref()
             };
             sections.find(is_it).cloned()
@@ -129,7 +129,11 @@ impl FrontPage {
     ///
     /// # Errors
     /// 503 when there is nothing to show, or it does not get so far in time.
-    pub(crate) async fn page(&self, limit: usize, min: Position) -> Result<Arc<Page>, Problem> {
+    pub(crate) async fn page(
+        &self,
+        limit: usize,
+        min: Position,
+    ) -> Result<Arc<EncodedPage>, Problem> {
         if min == Position::START
             && let Some(page) = self.kept(limit)
         {
@@ -163,13 +167,13 @@ impl FrontPage {
 
     /// The page for everybody, if somebody had it already since something changed: what nearly every
     /// reader gets.
-    pub(crate) fn kept(&self, limit: usize) -> Option<Arc<Page>> {
+    pub(crate) fn kept(&self, limit: usize) -> Option<Arc<EncodedPage>> {
         let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
         pages.as_ref().filter(|pages| pages.revision == self.revision.now())?.kept(limit)
     }
 
     fn is_current(&self, material: &Material) -> bool {
-        let is_now = |state: &State<Content>, section: &Arc<Kept<SectionSource>>| {
+        let is_now = |state: &PartState<Content>, section: &Arc<CachedPart<SectionSource>>| {
             section.now().is_some_and(|now| now.is_same(state))
         };
         let mut sections = self.sections.iter().zip(&material.sections);
@@ -212,7 +216,7 @@ impl FrontPage {
     fn sections_of(
         &self,
         category: Option<&Category>,
-    ) -> impl Iterator<Item = &Kept<SectionSource>> {
+    ) -> impl Iterator<Item = &CachedPart<SectionSource>> {
         let sections = self.sections.iter().map(|section| &**section);
         sections.filter(move |it| category.is_none_or(|category| it.source.category == *category))
     }
@@ -242,21 +246,25 @@ impl FrontPage {
     /// Whether this is the newest that there is.
     pub(crate) fn is_newest(&self, newest: &[Newest]) -> bool {
         newest.iter().all(|(category, state)| {
-            let now = self.sections_of(Some(category)).find_map(Kept::now);
+            let now = self.sections_of(Some(category)).find_map(CachedPart::now);
             now.is_some_and(|now| now.is_same(state))
         })
     }
 
     /// The last event of a category that was heard of.
     pub(crate) fn last_event(&self, category: &Category) -> Position {
-        self.sections_of(Some(category)).map(Kept::last_event).max().unwrap_or_default()
+        self.sections_of(Some(category)).map(CachedPart::last_event).max().unwrap_or_default()
     }
 
     /// The page as readers had it at this time, without what was taken back since.
     ///
     /// # Errors
     /// 503 when the log does not answer: a past with holes in it would be another past.
-    pub(crate) async fn page_as_of(&self, limit: usize, time: Timestamp) -> Result<Page, Problem> {
+    pub(crate) async fn page_as_of(
+        &self,
+        limit: usize,
+        time: Timestamp,
+    ) -> Result<EncodedPage, Problem> {
         let terms = Terms::new(Position::START, ANSWER_DEADLINE);
         let front = self.front.source.as_of(time, terms).await?;
         let depth = u32::try_from(limit + ELSEWHERE).unwrap_or(u32::MAX);
@@ -264,15 +272,15 @@ impl FrontPage {
             let source = &section.source;
             let named = front.named(&source.category);
             let (content, reached) = source.as_of(time, depth, &named, terms).await?;
-            Ok::<_, QueryError>((source.category.clone(), State::ok(content, reached, named)))
+            Ok::<_, QueryError>((source.category.clone(), PartState::ok(content, reached, named)))
         });
         let sections = try_join_all(sections).await?;
         let position = sections.iter().map(|(_, state)| state.reached).min().unwrap_or_default();
-        let front = State::ok(front, position, Arc::default());
+        let front = PartState::ok(front, position, Arc::default());
         compose(&Material { sections, front, position }, limit)
     }
 
-    fn material_of(&self, front: State<Front>, sections: Vec<State<Content>>) -> Material {
+    fn material_of(&self, front: PartState<Front>, sections: Vec<PartState<Content>>) -> Material {
         let head = self.tail.heard().unwrap_or_default();
         let complete = self.sections.iter().zip(&sections);
         let complete = complete.map(|(section, state)| section.complete_to(state, head)).min();
@@ -282,9 +290,9 @@ impl FrontPage {
     }
 }
 
-fn compose(material: &Material, limit: usize) -> Result<Page, Problem> {
+fn compose(material: &Material, limit: usize) -> Result<EncodedPage, Problem> {
     if material.is_nothing() {
         return Err(QueryError::Unavailable.into());
     }
-    Page::new(&material.compose(limit, None, Timestamp::from(chrono::Utc::now())))
+    EncodedPage::new(&material.compose(limit, None, Timestamp::from(chrono::Utc::now())))
 }

@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::feed::{Feed, Format};
-use crate::home::{FrontPage, KEEP, Kind, Newest, Page};
+use crate::home::{EncodedPage, FrontPage, KEEP, Kind, Newest};
 use crate::list::ListParameters;
 use crate::site::Site;
 use crate::{Door, articles, parameters};
@@ -53,7 +53,7 @@ pub(crate) async fn get(
         ALL => None,
         name => Some(&portal.queries.category(name)?.0),
     };
-    let wanted = Which { site: &portal.site, category, format };
+    let wanted = RequestedFeed { site: &portal.site, category, format };
     if let Some(after) = after {
         return Ok(further(&portal, &wanted, after, &headers).await?.answer(&headers));
     }
@@ -61,8 +61,8 @@ pub(crate) async fn get(
     Ok(portal.feeds.first_page(&portal.front_page, &wanted, min).await?.answer(&headers))
 }
 
-/// Which feed.
-pub(crate) struct Which<'a> {
+/// The feed that a reader asks for.
+pub(crate) struct RequestedFeed<'a> {
     pub(crate) site: &'a Site,
     /// `None`: all of them.
     pub(crate) category: Option<&'a Category>,
@@ -72,10 +72,10 @@ pub(crate) struct Which<'a> {
 /// The page after a place.
 async fn further(
     portal: &Door,
-    wanted: &Which<'_>,
+    wanted: &RequestedFeed<'_>,
     after: String,
     headers: &HeaderMap,
-) -> Result<Page, Problem> {
+) -> Result<EncodedPage, Problem> {
     let asked = match wanted.category {
         Some(category) => slice::from_ref(portal.queries.category(category.as_str())?),
         None => portal.queries.all(),
@@ -91,7 +91,7 @@ async fn further(
 ///
 /// # Errors
 /// Only if a page cannot be written into memory.
-fn write(feed: &Feed<'_>, is_whole: bool) -> Result<Page, Problem> {
+fn write(feed: &Feed<'_>, is_whole: bool) -> Result<EncodedPage, Problem> {
     let written: io::Result<_> = match feed.which.format {
         Format::Rss => rss::write(feed),
         Format::Atom => atom::write(feed),
@@ -99,27 +99,27 @@ fn write(feed: &Feed<'_>, is_whole: bool) -> Result<Page, Problem> {
     };
     let varies = HeaderValue::from_static("accept-encoding, portal-min-position");
     let kind = Kind { media_type: feed.which.format.media_type(), keep: KEEP, varies };
-    Ok(Page::of(kind, written.map_err(|_| Problem::internal())?, is_whole))
+    Ok(EncodedPage::of(kind, written.map_err(|_| Problem::internal())?, is_whole))
 }
 
 /// The first pages, as far as somebody wanted them.
 #[derive(Default)]
-pub(crate) struct Feeds(Mutex<HashMap<(Option<Category>, Format), Kept>>);
+pub(crate) struct Feeds(Mutex<HashMap<(Option<Category>, Format), CachedFeed>>);
 
-struct Kept {
+struct CachedFeed {
     of: Vec<Newest>,
-    page: Arc<Page>,
+    page: Arc<EncodedPage>,
 }
 
 impl Feeds {
     async fn first_page(
         &self,
         front_page: &FrontPage,
-        wanted: &Which<'_>,
+        wanted: &RequestedFeed<'_>,
         min: Position,
-    ) -> Result<Arc<Page>, Problem> {
+    ) -> Result<Arc<EncodedPage>, Problem> {
         let newest = front_page.newest(wanted.category, min).await?;
-        let is_same = |kept: &&Kept| {
+        let is_same = |kept: &&CachedFeed| {
             let mut pairs = kept.of.iter().zip(&newest);
             pairs.all(|((_, kept), (_, state))| kept.is_same(state))
         };
@@ -132,7 +132,7 @@ impl Feeds {
         let page = Arc::new(write(&feed, is_whole)?);
         // What one reader who named a position was told may be nothing to the others.
         if front_page.is_newest(&newest) {
-            kept.insert(key, Kept { of: newest, page: Arc::clone(&page) });
+            kept.insert(key, CachedFeed { of: newest, page: Arc::clone(&page) });
         }
         Ok(page)
     }

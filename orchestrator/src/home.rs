@@ -24,7 +24,7 @@ use self::composition::CHOICE;
 pub(crate) use self::composition::Home;
 pub(crate) use self::front_page::{FrontPage, Newest};
 use self::page::VARIES;
-pub(crate) use self::page::{KEEP, Kind, Page, list, weight};
+pub(crate) use self::page::{EncodedPage, KEEP, Kind, list, weight};
 use crate::Door;
 use crate::parameters;
 use crate::queries::{QueryError, SECTION_DEADLINE, Terms};

@@ -58,7 +58,7 @@ use crate::feeds::Feeds;
 use crate::follower::Follower;
 use crate::home::FrontPage;
 use crate::identity::Identity;
-use crate::list::Page;
+use crate::list::ListPage;
 use crate::live::{Listeners, Past, Tail};
 use crate::public_log::PublicLog;
 use crate::queries::QueryStacks;
@@ -269,12 +269,12 @@ struct CategoryLink {
     url: String,
 }
 
-async fn categories(State(portal): State<Door>) -> Json<Page<CategoryLink>> {
+async fn categories(State(portal): State<Door>) -> Json<ListPage<CategoryLink>> {
     let link = |category: &Category| CategoryLink {
         category: category.clone(),
         url: format!("/v1/news/{category}"),
     };
-    Json(Page { items: portal.queries.categories().map(link).collect(), next: None })
+    Json(ListPage { items: portal.queries.categories().map(link).collect(), next: None })
 }
 
 /// The door works as long as something behind it does, so nothing behind it is vital by itself.

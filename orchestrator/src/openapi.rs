@@ -14,7 +14,7 @@ use proto::v1::{ArticleSummary, HistoryEntry};
 use serde_json::Value;
 
 use crate::home::{self, Home};
-use crate::list::{ListParameters, Page};
+use crate::list::{ListPage, ListParameters};
 use crate::parameters::{EarlierState, OnlyLimit};
 use crate::recommendations::Recommendations;
 use crate::{CategoryLink, feeds, live, public_log};
@@ -57,19 +57,19 @@ fn reading() -> [Call; 7] {
             .problems(&[400, 404])
             .text("text/event-stream", "Server-sent events, without an end: docs/newsroom.md."),
         Call::query("/v1/categories", "list_categories", "The categories")
-            .json::<Page<CategoryLink>>(200, "All of them.", &[]),
+            .json::<ListPage<CategoryLink>>(200, "All of them.", &[]),
         Call::query("/v1/news", "list_all_articles", "All categories, newest first; search")
             .by(Who::SignedInOrNot)
             .parameters::<ListParameters>()
             .waits()
             .problems(&[401, 403, 404])
-            .json::<Page<ArticleSummary>>(200, "A page.", &[]),
+            .json::<ListPage<ArticleSummary>>(200, "A page.", &[]),
         Call::query("/v1/news/{category}", "list_articles", "One category, newest first; search")
             .by(Who::SignedInOrNot)
             .some_parameters::<ListParameters>(|name| name != "category")
             .waits()
             .problems(&[401, 403])
-            .json::<Page<ArticleSummary>>(200, "A page.", &[]),
+            .json::<ListPage<ArticleSummary>>(200, "A page.", &[]),
         Call::query(ARTICLE, "get_article", "An article, as it is or was")
             .by(Who::SignedInOrNot)
             .parameters::<EarlierState>()
@@ -124,7 +124,7 @@ fn users() -> [Call; 2] {
             .by(Who::ADMINS)
             .some_parameters::<ListParameters>(is_paging)
             .waits()
-            .json::<Page<User>>(200, "A page.", &[]),
+            .json::<ListPage<User>>(200, "A page.", &[]),
         Call::query("/v1/users/{id}", "get_user", "A user: the own, or as an admin anyone")
             .by(Who::USERS)
             .waits()
@@ -148,7 +148,7 @@ fn recommendations() -> [Call; 2] {
             .by(Who::ADMINS)
             .some_parameters::<ListParameters>(is_paging)
             .waits()
-            .json::<Page<UserId>>(200, "A page of ids of users.", &[]),
+            .json::<ListPage<UserId>>(200, "A page of ids of users.", &[]),
     ]
 }
 

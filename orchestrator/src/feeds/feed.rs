@@ -3,7 +3,7 @@
 use proto::Problem;
 use proto::v1::{ArticleSummary, TakenBack};
 
-use super::{LENGTH, Which};
+use super::{LENGTH, RequestedFeed};
 use crate::home::{Newest, Status};
 use crate::list::{self, ListParameters};
 use crate::queries::QueryError;
@@ -53,7 +53,7 @@ impl Format {
 /// A page of a feed. It says nothing of when it was made, so that every door makes the same bytes of
 /// the same articles, and tags them alike.
 pub(super) struct Feed<'a> {
-    pub(super) which: &'a Which<'a>,
+    pub(super) which: &'a RequestedFeed<'a>,
     /// Newest first.
     pub(super) items: Vec<&'a ArticleSummary>,
     /// The last first; on the first page only.
@@ -69,7 +69,7 @@ impl<'a> Feed<'a> {
     /// # Errors
     /// 503 when nobody knows what is on it.
     pub(super) fn newest(
-        which: &'a Which<'a>,
+        which: &'a RequestedFeed<'a>,
         newest: &'a [Newest],
     ) -> Result<(Self, bool), Problem> {
         if newest.iter().all(|(_, state)| state.status == Status::Unavailable) {
@@ -80,7 +80,7 @@ impl<'a> Feed<'a> {
         let candidates = contents().flat_map(|content| &content.newest);
         let mut items: Vec<_> = candidates.map(|candidate| &candidate.summary).collect();
         items.sort_unstable_by(|a, b| parameters.place(b).cmp(&parameters.place(a)));
-        let list::Page { items, next } = parameters.page(items, |item| parameters.place(item));
+        let list::ListPage { items, next } = parameters.page(items, |item| parameters.place(item));
         let mut taken_back: Vec<_> = contents().flat_map(|content| &content.taken_back).collect();
         taken_back.sort_unstable_by(|a, b| (&b.at, &b.id).cmp(&(&a.at, &a.id)));
         taken_back.truncate(LENGTH as usize);

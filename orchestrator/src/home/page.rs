@@ -47,7 +47,7 @@ const BROTLI_QUALITY: i32 = 4;
 const BROTLI_WINDOW: i32 = 20;
 
 /// A page for everybody.
-pub(crate) struct Page {
+pub(crate) struct EncodedPage {
     kind: Kind,
     /// Of the plain bytes; strong: each form of the page has its own, which begins with it.
     tag: String,
@@ -81,7 +81,7 @@ impl Form {
     }
 }
 
-impl Page {
+impl EncodedPage {
     /// # Errors
     /// Only if serde cannot write a page, which none causes.
     pub(crate) fn new(home: &Home<'_>) -> Result<Self, Problem> {

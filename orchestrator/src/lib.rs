@@ -59,7 +59,7 @@ use crate::follower::Follower;
 use crate::home::FrontPage;
 use crate::identity::Identity;
 use crate::list::ListPage;
-use crate::live::{Listeners, Past, Tail};
+use crate::live::{EarlierEvents, Listeners, Tail};
 use crate::public_log::PublicLog;
 use crate::queries::QueryStacks;
 pub use crate::rate_limits::RateLimits;
@@ -149,9 +149,9 @@ impl Orchestrator {
             let (tail, front_page) = (Arc::clone(&tail), Arc::clone(&front_page));
             background.spawn(Follower { upstream, tail, front_page }.run());
         }
-        let past = Arc::new(Past::new(Arc::clone(&queries)));
-        let public_log = PublicLog::new(Arc::clone(&tail), Arc::clone(&past));
-        let listeners = Listeners::new(tail, past, LISTENERS);
+        let earlier = Arc::new(EarlierEvents::new(Arc::clone(&queries)));
+        let public_log = PublicLog::new(Arc::clone(&tail), Arc::clone(&earlier));
+        let listeners = Listeners::new(tail, earlier, LISTENERS);
         let (readings, document) = (Readings::off(), Bytes::new as fn() -> Bytes);
         let limiter = Arc::new(Limiter::new(RateLimits::default()));
         Self {

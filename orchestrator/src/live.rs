@@ -5,8 +5,8 @@
 //! kept for a client but where it is, so a slow one costs nothing; one that falls so far behind that
 //! memory has moved on is told so and let go.
 
+mod earlier_events;
 pub(crate) mod following;
-mod past;
 mod stream;
 mod tail;
 
@@ -21,7 +21,7 @@ use proto::conventions::Ending;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use self::past::Past;
+pub(crate) use self::earlier_events::EarlierEvents;
 pub(crate) use self::stream::Listeners;
 pub(crate) use self::tail::Tail;
 use crate::Door;

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Door;
-use crate::live::{Past, Tail};
+use crate::live::{EarlierEvents, Tail};
 use crate::parameters;
 
 /// Events of a batch, if nothing else is asked for.
@@ -57,7 +57,7 @@ pub(crate) struct PublicLogParameters {
 #[derive(Clone)]
 pub(crate) struct PublicLog {
     tail: Arc<Tail>,
-    past: Arc<Past>,
+    earlier: Arc<EarlierEvents>,
     places: Arc<Semaphore>,
 }
 
@@ -117,8 +117,8 @@ fn answer(batch: &Batch, next: &str, is_full: bool) -> Response {
 }
 
 impl PublicLog {
-    pub(crate) fn new(tail: Arc<Tail>, past: Arc<Past>) -> Self {
-        Self { tail, past, places: Arc::new(Semaphore::new(WAITING)) }
+    pub(crate) fn new(tail: Arc<Tail>, earlier: Arc<EarlierEvents>) -> Self {
+        Self { tail, earlier, places: Arc::new(Semaphore::new(WAITING)) }
     }
 
     /// At most so many events after a position; when there are none, waits for one.
@@ -154,7 +154,7 @@ impl PublicLog {
     }
 
     async fn page_after(&self, position: Position, deadline: Instant) -> Result<Happened, Problem> {
-        match timeout_at(deadline, self.past.page_after(position, deadline)).await {
+        match timeout_at(deadline, self.earlier.page_after(position, deadline)).await {
             Ok(Ok(Some(page))) => Ok(page),
             Ok(Ok(None)) => Err(Problem::overloaded("too many read the log at once")),
             Ok(Err(error)) => Err(unreadable(&error)),

@@ -1,4 +1,4 @@
-//! What is only in the log, as the query-stacks tell it: a page at a time, and nothing stays open
+//! Events that are only in the log, from the query-stacks: a page at a time, and nothing stays open
 //! while a client takes one, because all queries share one connection.
 
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use tokio::time::{Instant, timeout_at};
 use super::following;
 use crate::queries::QueryStacks;
 
-/// Clients that get older events from the log at a time; the others wait for their turn.
-const READERS_OF_THE_PAST: usize = 16;
+/// Clients that get older events from the log at a time; the others wait for their permit.
+const CONCURRENT_READERS: usize = 16;
 
-/// Reads the past for who was not there.
-pub(crate) struct Past {
+/// Reads earlier events for clients that missed them.
+pub(crate) struct EarlierEvents {
     queries: Arc<QueryStacks>,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
-impl Past {
+impl EarlierEvents {
     pub(crate) fn new(queries: Arc<QueryStacks>) -> Self {
-        Self { queries, turns: Semaphore::new(READERS_OF_THE_PAST) }
+        Self { queries, permits: Semaphore::new(CONCURRENT_READERS) }
     }
 
-    /// What comes right after a position that the log has passed; `None` when it was nobody's turn
+    /// What comes right after a position that the log has passed; `None` when it was nobody's permit
     /// to end until then.
     pub(crate) async fn page_after(
         &self,
         position: Position,
         until: Instant,
     ) -> Result<Option<Happened>, BoxError> {
-        let Ok(turn) = timeout_at(until, self.turns.acquire()).await else { return Ok(None) };
-        let _turn = turn?;
+        let Ok(permit) = timeout_at(until, self.permits.acquire()).await else { return Ok(None) };
+        let _permit = permit?;
         let mut error = "there is no query-stack".into();
         for upstream in self.queries.upstreams() {
             let page = async {

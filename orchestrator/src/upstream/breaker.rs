@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use super::Upstream;
 
 #[derive(Clone)]
-pub(super) struct Breaker(Arc<Mutex<State>>);
+pub(super) struct Breaker(Arc<Mutex<Observations>>);
 
-struct State {
+struct Observations {
     /// The longest deadline that was missed since it is open.
     missed: Option<Duration>,
     last_answer: Instant,
@@ -25,10 +25,10 @@ struct State {
 
 impl Breaker {
     pub(super) fn closed() -> Self {
-        Self(Arc::new(Mutex::new(State { missed: None, last_answer: Instant::now() })))
+        Self(Arc::new(Mutex::new(Observations { missed: None, last_answer: Instant::now() })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Observations> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -72,7 +72,7 @@ impl Upstream {
             metrics::breaker(self.name(), BreakerState::Open);
         }
         let mut state = self.breaker.state();
-        *state = State { missed: None, last_answer: Instant::now() };
+        *state = Observations { missed: None, last_answer: Instant::now() };
         metrics::breaker(self.name(), BreakerState::Closed);
         tracing::info!(upstream = self.name(), "well again");
     }

@@ -2,14 +2,14 @@
 //! PostgreSQL and RabbitMQ may be down. Only what an article or the front page was is asked of the
 //! log itself (`crate::history`).
 
+mod article_history;
 mod articles;
 mod follow;
-mod front;
+mod front_page;
 mod most_read;
-mod past;
-mod past_section;
 mod recommendations;
 mod section;
+mod section_as_of;
 mod users;
 mod waiting;
 

@@ -29,7 +29,7 @@ impl Queries {
         let _turn = self.pasts.acquire().await;
         let view = View::articles(category);
         let then = position_at(&*self.log, as_of).await.map_err(silent_log)?;
-        let mut past = Past { queries: self, view: &view, then, seen: HashMap::new() };
+        let mut past = EarlierArticles { queries: self, view: &view, then, seen: HashMap::new() };
         let mut newest: Vec<(Timestamp, Uuid)> = Vec::new();
         let mut from = then;
         'walk: loop {
@@ -68,7 +68,7 @@ fn came(event: &RecordedEvent) -> Option<Uuid> {
 }
 
 /// The articles of a category as they were, each read from the log once.
-struct Past<'a> {
+struct EarlierArticles<'a> {
     queries: &'a Queries,
     view: &'a View,
     then: Position,
@@ -76,7 +76,7 @@ struct Past<'a> {
     seen: HashMap<Uuid, Option<Document>>,
 }
 
-impl Past<'_> {
+impl EarlierArticles<'_> {
     /// When an article that was listed then had been published.
     async fn listed_at(&mut self, id: Uuid) -> Result<Option<Timestamp>, Status> {
         if !self.seen.contains_key(&id) {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::following;
 use crate::queries::QueryStacks;
 
-/// Clients that get older events from the log at a time; the others wait for their permit.
+/// Clients that get older events from the log at a time; the others wait for a permit.
 const CONCURRENT_READERS: usize = 16;
 
 /// Reads earlier events for clients that missed them.
@@ -25,8 +25,8 @@ impl EarlierEvents {
         Self { queries, permits: Semaphore::new(CONCURRENT_READERS) }
     }
 
-    /// What comes right after a position that the log has passed; `None` when it was nobody's permit
-    /// to end until then.
+    /// What comes right after a position that the log has passed; `None` when no permit is free
+    /// until then.
     pub(crate) async fn page_after(
         &self,
         position: Position,

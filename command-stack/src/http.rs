@@ -43,7 +43,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use self::identity::Identity;
-use self::sessions::{Tokens, Turns};
+use self::sessions::{SignInLocks, Tokens};
 use crate::accounts::AccountStore;
 use crate::aggregate::Aggregate;
 use crate::caller::Denied;
@@ -68,7 +68,7 @@ pub struct Commands {
     accounts: Arc<dyn AccountStore>,
     keyring: Keyring,
     tokens: Tokens,
-    turns: Turns,
+    sign_in_locks: SignInLocks,
     clock: Clock,
     categories: Arc<[Category]>,
     webhooks: Option<Webhooks>,
@@ -86,9 +86,9 @@ impl Commands {
         let clock = Clock::system();
         let handler = CommandHandler::new(Arc::clone(&log), clock.clone());
         let keyring = Keyring::new(Arc::clone(&accounts) as Arc<dyn KeyReader>);
-        let (tokens, turns) = (Tokens::new(keys), Turns::new());
+        let (tokens, sign_in_locks) = (Tokens::new(keys), SignInLocks::new());
         let (categories, webhooks) = (categories.into(), None);
-        Self { handler, log, accounts, keyring, tokens, turns, clock, categories, webhooks }
+        Self { handler, log, accounts, keyring, tokens, sign_in_locks, clock, categories, webhooks }
     }
 
     /// The same, which also lets admins subscribe.

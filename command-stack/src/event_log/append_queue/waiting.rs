@@ -15,19 +15,19 @@ use crate::event_log::Append;
 pub(super) struct Waiting {
     pub(super) append: Append,
     pub(super) answer: oneshot::Sender<Answer>,
-    pub(super) turn: Arc<Turn>,
+    pub(super) ticket: Arc<Ticket>,
     _room: Room,
 }
 
 /// Whether a request is still waiting: it is either taken into a batch or given up, never both.
 #[derive(Default)]
-pub(super) struct Turn(AtomicU8);
+pub(super) struct Ticket(AtomicU8);
 
 const WAITS: u8 = 0;
 const TAKEN: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
-impl Turn {
+impl Ticket {
     /// Whether it is in a batch now.
     pub(super) fn take(&self) -> bool {
         self.settle(TAKEN)
@@ -49,10 +49,10 @@ impl Turn {
 
 /// What goes on in the queue.
 #[derive(Default)]
-pub(super) struct Course(Mutex<State>);
+pub(super) struct Course(Mutex<QueueState>);
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     appends: usize,
     events: usize,
     bytes: usize,
@@ -62,7 +62,7 @@ struct State {
     last: Duration,
 }
 
-impl State {
+impl QueueState {
     /// How long who comes now would wait. What the batch in hand has taken so far, the others will
     /// take as well. While the database has nothing in hand nobody knows, and one goes and sees.
     fn expected(&self, now: Instant) -> Duration {
@@ -79,7 +79,7 @@ impl Course {
         self: &Arc<Self>,
         append: Append,
         answer: oneshot::Sender<Answer>,
-        turn: Arc<Turn>,
+        ticket: Arc<Ticket>,
     ) -> Option<Waiting> {
         let (events, bytes) = size(&append);
         let mut state = self.state();
@@ -92,7 +92,7 @@ impl Course {
         state.events += events;
         state.bytes += bytes;
         let room = Room { course: Arc::clone(self), events, bytes };
-        Some(Waiting { append, answer, turn, _room: room })
+        Some(Waiting { append, answer, ticket, _room: room })
     }
 
     pub(super) fn begin(&self) {
@@ -104,7 +104,7 @@ impl Course {
         state.last = state.in_hand.take().map_or(Duration::ZERO, |began| began.elapsed());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

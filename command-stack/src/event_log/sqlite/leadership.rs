@@ -10,22 +10,22 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::super::{LeadError, Leadership, log_error};
 
-/// Somebody's turn, until it is given up or dropped.
-pub(super) struct Turn {
+/// The lead, until it is given up or dropped.
+pub(super) struct SqliteLeadership {
     pool: SqlitePool,
     permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl Turn {
-    /// If it is nobody's.
-    pub(super) fn take(pool: &SqlitePool, turns: &Arc<Semaphore>) -> Option<Self> {
-        let permit = Arc::clone(turns).try_acquire_owned().ok()?;
+impl SqliteLeadership {
+    /// The lead; `None` while somebody else has it.
+    pub(super) fn take(pool: &SqlitePool, leading: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(leading).try_acquire_owned().ok()?;
         Some(Self { pool: pool.clone(), permit: Mutex::new(Some(permit)) })
     }
 }
 
 #[async_trait]
-impl Leadership for Turn {
+impl Leadership for SqliteLeadership {
     async fn confirm(&self) -> Result<(), LeadError> {
         if self.permit.lock().await.is_some() { Ok(()) } else { Err(LeadError::Lost) }
     }

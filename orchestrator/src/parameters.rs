@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn of(query: &str) -> Result<EarlierState, Problem> {
-        past(&format!("/v1/news/sports/1{query}").parse().expect("an address"))
+        earlier_state(&format!("/v1/news/sports/1{query}").parse().expect("an address"))
     }
 
     #[test]

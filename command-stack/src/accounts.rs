@@ -29,7 +29,6 @@ pub const CLAIM_LIFETIME: Duration = Duration::from_secs(60);
 
 /// A new account, before the log knows of it.
 pub struct NewAccount {
-    /// Whose.
     pub user: UserId,
     /// Opens what will be sealed.
     pub key: UserKey,
@@ -42,9 +41,7 @@ pub struct NewAccount {
 /// A claim on an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// Whose.
     pub user: UserId,
-    /// Since when.
     pub since: Timestamp,
 }
 

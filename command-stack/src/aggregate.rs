@@ -8,11 +8,11 @@ use crate::caller::{Caller, Denied};
 /// An aggregate: a few pure functions. No clock, no id and no I/O inside; they come in as
 /// arguments, so that every decision can be tested as given/when/then.
 pub trait Aggregate: Sized + Send + 'static {
-    /// What somebody wants.
+    /// The commands that it decides.
     type Command: Send + Sync;
-    /// What happened.
+    /// The events that its decisions give.
     type Event: Into<DomainEvent>;
-    /// Why not.
+    /// The rules that refuse a command.
     type Error: Send;
 
     /// What a command finds where nothing has happened yet; nothing, unless the aggregate is one

@@ -11,7 +11,6 @@ pub enum Caller {
     Anonymous,
     /// Who has a valid access token.
     User {
-        /// Who.
         id: UserId,
         /// What the token says the user may be.
         roles: BTreeSet<Role>,

@@ -30,7 +30,7 @@ impl Clock {
         }
     }
 
-    /// What it shows.
+    /// The time that decisions see.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {

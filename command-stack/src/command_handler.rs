@@ -62,7 +62,6 @@ impl Target {
 /// From whom a command comes, and whether it is a repetition.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Who gives it.
     pub caller: Caller,
     /// Goes into every event.
     pub metadata: Metadata,
@@ -95,7 +94,7 @@ pub enum CommandError<E> {
     /// The aggregate is not at the version that the caller expects.
     #[error("the current version is {current}")]
     Stale {
-        /// Where it is.
+        /// The version of the aggregate.
         current: Version,
     },
     /// The key belongs to another request.

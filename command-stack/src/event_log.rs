@@ -36,7 +36,6 @@ pub struct CommandKey {
 /// New events for one stream.
 #[derive(Debug, Clone)]
 pub struct StreamAppend {
-    /// Whose events.
     pub stream_id: StreamId,
     /// The version that the stream must have; [`Version::NONE`] for a new stream.
     pub expected: Version,
@@ -95,7 +94,7 @@ pub enum AppendError {
     Log(#[from] LogError),
 }
 
-/// The event log.
+/// The append-only log as the command-stack sees it: appending, leading, and what is due.
 #[async_trait]
 pub trait EventLog: EventReader {
     /// Appends; durable when this returns.
@@ -118,7 +117,6 @@ pub trait EventLog: EventReader {
 pub struct Obligation {
     /// Of the event that asks for it.
     pub position: Position,
-    /// What.
     pub what: Duty,
 }
 
@@ -126,22 +124,11 @@ pub struct Obligation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Duty {
     /// A scheduled article is to be published.
-    Publish {
-        /// Which.
-        article: ArticleId,
-        /// When.
-        planned: Timestamp,
-    },
+    Publish { article: ArticleId, planned: Timestamp },
     /// What is kept of an erased user beside the log is to be destroyed.
-    Forget {
-        /// Whom.
-        user: UserId,
-    },
+    Forget { user: UserId },
     /// A draft whose author was erased is to be archived.
-    Archive {
-        /// Which.
-        article: ArticleId,
-    },
+    Archive { article: ArticleId },
 }
 
 /// The address of an event log: `sqlite:PATH` or `postgres://…`.

@@ -25,12 +25,7 @@ pub struct Front {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FrontCommand {
     /// These articles in a category, the first first, and no others.
-    Pin {
-        /// Where.
-        category: Category,
-        /// Which.
-        articles: Vec<Candidate>,
-    },
+    Pin { category: Category, articles: Vec<Candidate> },
     /// This article as breaking news.
     SetBreaking(Candidate),
     /// No breaking news.
@@ -51,7 +46,6 @@ impl FrontCommand {
 /// An article that somebody wants on the front page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which.
     pub id: ArticleId,
     /// Where readers find it now; `None`: nowhere.
     pub published_in: Option<Category>,

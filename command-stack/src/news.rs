@@ -74,17 +74,11 @@ pub enum Change {
         planned: Timestamp,
     },
     /// Publish it at a time.
-    Schedule {
-        /// When.
-        publish_at: Timestamp,
-    },
+    Schedule { publish_at: Timestamp },
     /// Make a scheduled article a draft again.
     Unschedule,
     /// Keep an unpublished article within the newsroom until a time; `None` lifts the embargo.
-    Embargo {
-        /// Until when.
-        until: Option<Timestamp>,
-    },
+    Embargo { until: Option<Timestamp> },
     /// Take a published article back.
     Retract {
         /// Why, for the readers.
@@ -93,10 +87,7 @@ pub enum Change {
     /// Put a draft or a retracted article away.
     Archive,
     /// Move it to another category.
-    Move {
-        /// Where to.
-        to: Category,
-    },
+    Move { to: Category },
 }
 
 impl Change {
@@ -153,10 +144,7 @@ pub enum NewsError {
     },
     /// An embargo that breaks the plan.
     #[error("the article is scheduled for {publish_at}: schedule it for later first")]
-    EmbargoBeyondSchedule {
-        /// The plan.
-        publish_at: Timestamp,
-    },
+    EmbargoBeyondSchedule { publish_at: Timestamp },
 }
 
 impl Aggregate for Article {

@@ -59,12 +59,7 @@ impl TokenDigest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Used {
     /// It was good, and is used up now.
-    Once {
-        /// Whose session.
-        user: UserId,
-        /// Which session.
-        family: Uuid,
-    },
+    Once { user: UserId, family: Uuid },
     /// It was used before: its family has been ended.
     Again {
         /// Whose session it was.
@@ -77,7 +72,6 @@ pub enum Used {
 /// A sign-in that is being tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
-    /// Go on.
     Allowed,
     /// Too many have failed; ask again after so many seconds.
     Throttled {

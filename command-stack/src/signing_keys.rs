@@ -30,7 +30,6 @@ pub enum SigningKeysError {
     /// The file or its folder cannot be used.
     #[error("the signing keys in {path} cannot be {doing}")]
     File {
-        /// Which file.
         path: PathBuf,
         /// What was not possible, such as `read`.
         doing: &'static str,
@@ -40,7 +39,6 @@ pub enum SigningKeysError {
     /// The file holds something else.
     #[error("{path} does not hold signing keys: {reason}")]
     Corrupt {
-        /// Which file.
         path: PathBuf,
         /// What is wrong with it.
         reason: &'static str,

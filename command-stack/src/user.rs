@@ -15,7 +15,7 @@ use crate::aggregate::Aggregate;
 /// What somebody wants with an account. Names and addresses come sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserCommand {
-    /// Open it.
+    /// Open an account.
     Register {
         /// 1 to 100 characters.
         name: PersonalText,

@@ -52,7 +52,6 @@ pub struct Terms {
 /// A subscription, and how far it is.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Which.
     pub id: Uuid,
     /// Where events are sent.
     pub url: String,

@@ -23,7 +23,6 @@ use crate::{BoxError, Dependency, Partition, Position, RecordedEvent, ServerUrl}
 /// An event on its way to the projectors.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The event.
     pub event: RecordedEvent,
     /// The position before it in the same partition; [`Position::START`] for the first.
     pub previous: Position,

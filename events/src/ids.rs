@@ -48,7 +48,6 @@ impl Position {
         Self(position)
     }
 
-    /// The number itself.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -101,7 +100,6 @@ impl Version {
         Self(version)
     }
 
-    /// The number itself.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0

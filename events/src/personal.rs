@@ -43,7 +43,7 @@ pub enum PersonalText {
     Sealed(Sealed),
 }
 
-/// Ciphertext.
+/// A text that only the key of its user opens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// Whose key opens it.
@@ -117,7 +117,6 @@ pub trait KeyReader: Send + Sync {
 /// What became of a sealed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
-    /// The text.
     Text(String),
     /// The key was destroyed.
     Forgotten,

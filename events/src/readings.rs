@@ -11,9 +11,7 @@ const HOUR: i64 = 3_600_000;
 /// Somebody who is signed in read an article.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// Who.
     pub user_id: UserId,
-    /// What.
     pub article_id: ArticleId,
     /// Where it appeared.
     pub category: Category,

@@ -7,7 +7,7 @@ use crate::{Timestamp, Version};
 /// Which event of which aggregate is folded, and when it was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// The aggregate.
+    /// The id of the aggregate.
     pub id: Uuid,
     /// The event's place in the stream.
     pub version: Version,

@@ -40,7 +40,7 @@ pub(crate) async fn list_all(
     Ok(answer_list(&portal, &parameters, asked, &headers).await)
 }
 
-/// One category.
+/// `GET /v1/news/{category}`
 pub(crate) async fn list(
     State(portal): State<Door>,
     Address(category): Address<String>,

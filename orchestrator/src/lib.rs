@@ -71,7 +71,7 @@ use crate::upstream::Upstream;
 
 pub use crate::openapi::openapi;
 
-/// The public door.
+/// The public API: answers queries, forwards commands to the command-stack.
 pub struct Orchestrator {
     queries: Arc<QueryStacks>,
     commands: Upstream,

@@ -26,7 +26,7 @@ const FEED: &str = "The newest articles.";
 const GONE: &str =
     "Taken back (`/problems/retracted`): `reason` and `retracted_at` say why and when.";
 
-/// The queries.
+/// The part of the OpenAPI document that describes the queries.
 #[must_use]
 pub fn openapi() -> Value {
     Part::default()

@@ -61,7 +61,6 @@ pub(crate) struct PublicLog {
     places: Arc<Semaphore>,
 }
 
-/// What was read.
 struct Batch {
     events: Vec<PublicEvent>,
     /// Everything for the public up to here is in the batch, or was before it.

@@ -41,7 +41,7 @@ struct Noted {
 }
 
 impl Readings {
-    /// Nowhere.
+    /// Drops every reading.
     pub(crate) const fn off() -> Self {
         Self(None)
     }

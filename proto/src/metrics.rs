@@ -64,14 +64,14 @@ struct OfBreaker {
     state: &'static str,
 }
 
-/// Whether a service behind the door is asked.
+/// Whether the orchestrator calls a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
-    /// It is.
+    /// It is called.
     Closed,
-    /// Not by readers; its health is being asked for.
+    /// No query reaches it; only its health is checked.
     HalfOpen,
-    /// It is not.
+    /// It is not called.
     Open,
 }
 

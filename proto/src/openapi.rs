@@ -98,7 +98,7 @@ impl Call {
         command.problems(&[400, 408, 409, 413, 415, 422])
     }
 
-    /// Who may.
+    /// Restricts the call to these callers.
     #[must_use]
     pub fn by(self, who: Who) -> Self {
         let refusals: &[u16] = match who {

@@ -39,7 +39,6 @@ const TYPE: &str = "at+jwt";
 /// Whoever is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Who.
     pub user_id: UserId,
     /// What they were when the token was signed.
     pub roles: BTreeSet<Role>,

@@ -47,7 +47,7 @@ impl Step {
         TRACER.get().is_some()
     }
 
-    /// No step.
+    /// A step that is not recorded.
     #[must_use]
     pub const fn none() -> Self {
         Self(None)

@@ -26,7 +26,6 @@ pub struct Figures {
     pub log: Arc<dyn EventReader>,
     /// Where the views are.
     pub store: Arc<dyn ViewStore>,
-    /// Which.
     pub views: Vec<View>,
 }
 

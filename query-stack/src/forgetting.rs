@@ -26,7 +26,6 @@ const IDLE: Duration = Duration::from_secs(3);
 
 /// Forgets what is to be forgotten.
 pub struct Forgetting {
-    /// What says so.
     pub log: Arc<dyn EventReader>,
     /// Where it is forgotten.
     pub store: Arc<dyn ReadingStore>,

@@ -25,7 +25,6 @@ use crate::view_store::View;
 /// What somebody gets to read of an article's past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everything.
     All,
     /// What happened since readers first saw it.
     SincePublication,
@@ -37,7 +36,7 @@ pub(crate) enum Access {
     Nothing,
 }
 
-/// Which past state.
+/// An earlier state of an article.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Point {
     /// After the event with this version.

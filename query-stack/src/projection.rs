@@ -66,7 +66,6 @@ impl View {
         Self { projection: Projection::Search, partition: Partition::News(category) }
     }
 
-    /// The users.
     #[must_use]
     pub const fn users() -> Self {
         Self { projection: Projection::Users, partition: Partition::Users }

@@ -69,7 +69,6 @@ pub struct Label {
 /// That somebody read an article.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
-    /// Which.
     pub article_id: ArticleId,
     at: Timestamp,
 }

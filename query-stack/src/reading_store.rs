@@ -29,7 +29,6 @@ const EXPIRED: usize = 10_000;
 /// An article and how many read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MostRead {
-    /// Which.
     pub article_id: ArticleId,
     /// Where it was when it was read last.
     pub category: Category,

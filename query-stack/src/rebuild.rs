@@ -44,13 +44,12 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// Who is told.
+/// Receives the progress of a rebuild.
 pub type OnProgress<'a> = &'a mut (dyn FnMut(Progress) + Send);
 
 /// A new generation of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
-    /// Of which view.
     pub view: View,
     /// The generation, and how far it is.
     pub checkpoint: Checkpoint,
@@ -84,11 +83,8 @@ impl From<LogError> for RebuildError {
     }
 }
 
-/// Rebuilds views.
 pub struct Rebuilder {
-    /// Where from.
     pub log: Arc<dyn EventReader>,
-    /// Where to.
     pub store: Arc<dyn ViewStore>,
 }
 

@@ -18,10 +18,9 @@ const PAGE: usize = 500;
 /// Differences that are told one by one.
 const TOLD: usize = 20;
 
-/// What was found.
+/// The outcome of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Documents compared.
     pub documents: usize,
     /// How far the view has come: what is beyond was not compared.
     pub position: Position,

@@ -45,7 +45,6 @@ pub enum Projection {
     Desk,
     /// The articles as the public finds them by their words.
     Search,
-    /// The users.
     Users,
     /// What the editors put on the front page.
     Front,
@@ -73,10 +72,9 @@ impl Projection {
     }
 }
 
-/// Which view.
+/// One projection of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct View {
-    /// What is kept.
     pub projection: Projection,
     /// Of which part of the log.
     pub partition: Partition,
@@ -118,7 +116,7 @@ pub struct ViewState {
 /// One document of a view.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// The aggregate.
+    /// The id of the aggregate.
     pub id: Uuid,
     /// The version of the last event that is in it.
     pub version: Version,

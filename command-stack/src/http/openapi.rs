@@ -26,7 +26,7 @@ const ARTICLE: &str = "/v1/news/{category}/{id}";
 const ILLEGAL: &str = "What the state of the article does not allow \
      (`/problems/illegal-transition`); or the first request with this `Idempotency-Key` is still running.";
 
-/// The commands.
+/// The part of the OpenAPI document that describes the commands.
 #[must_use]
 pub fn openapi() -> Value {
     Part::default()

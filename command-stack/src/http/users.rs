@@ -26,7 +26,7 @@ use crate::email_digest::EmailDigest;
 use crate::passwords::{self, HashError};
 use crate::user::{UserCommand, UserError};
 
-/// Of users who exist.
+/// Routes that need a sign-in.
 pub(super) fn routes() -> Router<Commands> {
     Router::new()
         .route("/v1/users/{id}", put(change_profile).delete(erase))
@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Commands> {
         .route("/v1/users/{id}/roles", put(change_roles))
 }
 
-/// For everybody.
+/// Routes that need no sign-in.
 pub(super) fn open_routes() -> Router<Commands> {
     Router::new().route("/v1/users", post(register))
 }

@@ -41,7 +41,6 @@ const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// Sends webhooks.
 pub(super) struct Sender {
     client: Client<HttpsConnector<HttpConnector<Resolver>>, Body>,
     allow_private: bool,

@@ -35,7 +35,6 @@ pub trait WebhookStore: Send + Sync {
     /// All of them, the oldest first.
     async fn list(&self) -> Result<Vec<Webhook>, LogError>;
 
-    /// One of them.
     async fn find(&self, id: Uuid) -> Result<Option<Webhook>, LogError>;
 
     /// Replaces the state that was read, and remembers a delivery with it; false, and nothing of

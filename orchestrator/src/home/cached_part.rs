@@ -92,7 +92,7 @@ impl Revision {
     }
 }
 
-/// Keeps a part.
+/// A part of the front page: its cached state, and what a refresh has to reach.
 pub(crate) struct CachedPart<S: Source> {
     pub(crate) source: S,
     revision: Revision,

@@ -31,7 +31,6 @@ const POSITION_TIMEOUT: Duration = Duration::from_secs(2);
 /// More of the newest than a page of the past shows: some stand elsewhere on it.
 const ELSEWHERE: usize = 30;
 
-/// The front page.
 pub(crate) struct FrontPage {
     sections: Vec<Arc<CachedPart<SectionSource>>>,
     front: Arc<CachedPart<FrontSource>>,

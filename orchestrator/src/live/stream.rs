@@ -24,7 +24,7 @@ use super::tail::{Next, Tail, frame, is_of};
 /// Proxies and browsers give up connections that are silent for a minute or so.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Those who listen.
+/// The subscribers of the live updates.
 pub(crate) struct Listeners {
     tail: Arc<Tail>,
     earlier: Arc<EarlierEvents>,

@@ -97,7 +97,7 @@ async fn entries(ledger: Ledger, since_publication: bool) -> Result<Vec<HistoryE
     entries.map_err(|error| corrupt(&error))
 }
 
-/// Which past state is asked for, if any.
+/// The earlier state that the query asks for, if any.
 pub(super) fn point(version: Option<i64>, as_of: Option<&str>) -> Result<Option<Point>, Status> {
     match (version, as_of) {
         (None, None) => Ok(None),

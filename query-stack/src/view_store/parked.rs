@@ -53,7 +53,6 @@ impl FromStr for ParkedState {
 /// or is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parked {
-    /// Which stream.
     pub stream: StreamId,
     /// What becomes of it.
     pub state: ParkedState,

@@ -6,7 +6,7 @@
 mod listing;
 mod loading;
 mod parked;
-mod readings;
+mod reading_store;
 mod searching;
 mod views;
 

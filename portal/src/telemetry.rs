@@ -22,8 +22,7 @@ use orchestrator::upstream::{Protocol, Trust, Upstream};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::settings::Settings;
-use crate::tls;
+use crate::tls::{self, Tls};
 
 /// For one batch of steps.
 const SENDING: Duration = Duration::from_secs(5);
@@ -57,12 +56,15 @@ pub(crate) struct Telemetry {
 pub(crate) struct Sending(SdkTracerProvider);
 
 /// Begins to send the traces of this service, if the settings ask for it.
-pub(crate) fn start(settings: &Settings, service: &'static str) -> Result<Option<Sending>> {
-    let telemetry = &settings.telemetry;
+pub(crate) fn start(
+    telemetry: &Telemetry,
+    tls: &Tls,
+    service: &'static str,
+) -> Result<Option<Sending>> {
     let endpoint = telemetry.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
     let Some(endpoint) = endpoint else { return Ok(None) };
     // Without what was given, which may hold a password.
-    let collector = Collector::at(endpoint, &tls::trust(&settings.tls)?)
+    let collector = Collector::at(endpoint, &tls::trust(tls)?)
         .context("--otlp-endpoint is not an address like http://HOST:PORT")?;
     let exporter = SpanExporter::builder()
         .with_http()

@@ -6,7 +6,7 @@
 //! that use it own the back-off.
 
 mod connecting;
-mod readings;
+mod reading_queue;
 mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,7 @@ mod abandoned;
 mod collections;
 mod parked;
 mod reading;
-mod readings;
+mod reading_store;
 mod slots;
 mod stored;
 mod upgrading;
@@ -29,7 +29,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::parked::StoredParked;
-use self::readings::Readings;
+use self::reading_store::Readings;
 use self::slots::Slots;
 use self::writing::Step;
 use super::generations::Generations;

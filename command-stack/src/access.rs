@@ -1,74 +1,46 @@
 //! Who may: the one place that says which caller may give which command, whatever door it came
 //! through. `docs/newsroom.md` has it as a table, and a test compares the two cell by cell.
 
-use std::collections::BTreeSet;
-
 use events::news::{Article, ArticleStatus, Viewer};
 use events::user::User;
-use events::{Actor, Role, Timestamp, UserId};
+use events::{Role, Timestamp};
 
+use crate::aggregate::Authorize;
+use crate::caller::{Caller, Denied};
+use crate::front::{Front, FrontCommand};
 use crate::news::{Begin, Change, NewsCommand};
 use crate::user::UserCommand;
 
-/// Who gives a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
-    /// Nobody signed in.
-    Anonymous,
-    /// Who has a valid access token.
-    User {
-        /// Who.
-        id: UserId,
-        /// What the token says the user may be.
-        roles: BTreeSet<Role>,
-    },
-    /// A part of the portal itself, by its name. It may do everything: what it does, the portal was
-    /// asked for before, or the operator asks for on the command line.
-    Portal(&'static str),
+impl Authorize for Article {
+    fn authorize(
+        state: Option<&Self>,
+        command: &NewsCommand,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<(), Denied> {
+        to_article(state, command, caller, now)
+    }
 }
 
-/// Why a command is not even considered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// Somebody has to sign in first.
-    #[error("sign in first")]
-    NotSignedIn,
-    /// Who is signed in lacks the right.
-    #[error("your roles do not allow this")]
-    NotAllowed,
-    /// It is nobody's business that this exists.
-    #[error("there is nothing at this address")]
-    Hidden,
+impl Authorize for User {
+    fn authorize(
+        state: Option<&Self>,
+        command: &UserCommand,
+        caller: &Caller,
+        _now: Timestamp,
+    ) -> Result<(), Denied> {
+        to_user(state, command, caller)
+    }
 }
 
-impl Caller {
-    /// As the events name it.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        match self {
-            Self::Anonymous => Actor::Anonymous,
-            Self::User { id, .. } => Actor::User(*id),
-            Self::Portal(name) => Actor::System((*name).to_owned()),
-        }
-    }
-
-    /// Whether the caller has a role.
-    #[must_use]
-    pub fn has(&self, role: Role) -> bool {
-        match self {
-            Self::Anonymous => false,
-            Self::User { roles, .. } => roles.contains(&role),
-            Self::Portal(_) => true,
-        }
-    }
-
-    /// Who it is, when it is a user.
-    #[must_use]
-    pub fn user_id(&self) -> Option<UserId> {
-        match self {
-            Self::User { id, .. } => Some(*id),
-            Self::Anonymous | Self::Portal(_) => None,
-        }
+impl Authorize for Front {
+    fn authorize(
+        _state: Option<&Self>,
+        _command: &FrontCommand,
+        caller: &Caller,
+        _now: Timestamp,
+    ) -> Result<(), Denied> {
+        to_front(caller)
     }
 }
 
@@ -77,7 +49,7 @@ impl Caller {
 ///
 /// # Errors
 /// What the caller lacks.
-pub fn to_article(
+fn to_article(
     article: Option<&Article>,
     command: &NewsCommand,
     caller: &Caller,
@@ -112,7 +84,7 @@ pub fn to_article(
 ///
 /// # Errors
 /// What the caller lacks.
-pub fn to_user(user: Option<&User>, command: &UserCommand, caller: &Caller) -> Result<(), Denied> {
+fn to_user(user: Option<&User>, command: &UserCommand, caller: &Caller) -> Result<(), Denied> {
     if let (UserCommand::Register { .. }, _) | (_, Caller::Portal(_)) = (command, caller) {
         return Ok(());
     }

@@ -15,30 +15,17 @@ use async_trait::async_trait;
 use events::personal::{KeyReader, PersonalText, UserKey};
 use events::user::User;
 use events::{LogError, Timestamp, UserId};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use self::tables::{PostgresAccounts, SqliteAccounts};
 use crate::aggregate::fold;
+use crate::email_digest::EmailDigest;
 use crate::event_log::EventLog;
 use crate::sessions::SessionStore;
 
 /// How long a claim that the log does not confirm is believed to be on its way there. An append
 /// takes far less, or fails.
 pub const CLAIM_LIFETIME: Duration = Duration::from_secs(60);
-
-/// A digest of an e-mail address: what makes two addresses the same. Upper and lower case do not
-/// matter.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EmailDigest(pub(crate) [u8; 32]);
-
-impl EmailDigest {
-    /// SHA-256 of the address in lower case.
-    #[must_use]
-    pub fn of(email: &str) -> Self {
-        Self(Sha256::digest(email.to_lowercase()).into())
-    }
-}
 
 /// A new account, before the log knows of it.
 pub struct NewAccount {

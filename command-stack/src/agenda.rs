@@ -18,17 +18,17 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::access::Caller;
 use crate::accounts::AccountStore;
+use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::command_handler::{CommandError, CommandHandler, Context, Precondition, Target};
+use crate::command_handler::{CommandError, CommandHandler, Context, ExpectedVersion, Target};
 use crate::event_log::{Duty, EventLog, LeadError, Task, take_turns};
 use crate::news::{Change, NewsCommand, NewsError};
 
 /// The log is looked at this often even if nothing woke us.
 const POLL: Duration = Duration::from_millis(500);
 /// For one duty.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DUTY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between looks while commands stream in: each costs a query.
 const BREATH: Duration = Duration::from_millis(50);
 /// Between looks at everything, for what an incremental look cannot see: a draft of somebody who
@@ -125,7 +125,7 @@ impl Agenda {
         let due: Vec<_> = open.duties.iter().copied().filter(is_due).collect();
         for duty in due {
             // One that is never answered must not keep the others from being done.
-            match timeout(PATIENCE, self.carry_out(duty)).await {
+            match timeout(DUTY_TIMEOUT, self.carry_out(duty)).await {
                 Ok(Ok(())) => drop(open.duties.remove(&duty)),
                 Err(silence) => {
                     tracing::warn!(?duty, error = %silence, "not done yet");
@@ -155,7 +155,7 @@ impl Agenda {
     ) -> Result<(), Undone> {
         let Some(known) = self.handler.read::<Article>(article.0).await? else { return Ok(()) };
         let command = NewsCommand::Change { category: known.category, change };
-        let target = Target::Existing(article.0, Precondition::None);
+        let target = Target::Existing(article.0, ExpectedVersion::Any);
         let done = self.handler.handle::<Article>(target, &command, &context(part)).await;
         match done {
             // Somebody else has decided otherwise since: nothing is left to be done.

@@ -3,7 +3,7 @@
 use events::{BoxError, DomainEvent, LogError, RecordedEvent, Stamp, StreamId, Timestamp, Version};
 use uuid::Uuid;
 
-use crate::access::{Caller, Denied};
+use crate::caller::{Caller, Denied};
 
 /// An aggregate: a few pure functions. No clock, no id and no I/O inside; they come in as
 /// arguments, so that every decision can be tested as given/when/then.
@@ -20,17 +20,6 @@ pub trait Aggregate: Sized + Send + 'static {
     fn initial(_command: &Self::Command) -> Option<Self> {
         None
     }
-
-    /// Whether this caller may ask for this at all.
-    ///
-    /// # Errors
-    /// What the caller lacks.
-    fn authorize(
-        state: Option<&Self>,
-        command: &Self::Command,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Result<(), Denied>;
 
     /// What follows from a command; no events when there is nothing to change.
     ///
@@ -53,6 +42,20 @@ pub trait Aggregate: Sized + Send + 'static {
 
     /// The version of the last event.
     fn version(&self) -> Version;
+}
+
+/// An aggregate whose commands are authorised (`access` has the rules of all of them).
+pub trait Authorize: Aggregate {
+    /// Whether this caller may ask for this at all.
+    ///
+    /// # Errors
+    /// What the caller lacks.
+    fn authorize(
+        state: Option<&Self>,
+        command: &Self::Command,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<(), Denied>;
 }
 
 /// Folds recorded events; `None` when there are none.

@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use events::{DomainEvent, LogError, Metadata, Position, Stamp, Version};
-use proto::conventions::EntityTags;
 use uuid::Uuid;
 
-use crate::access::{Caller, Denied};
-use crate::aggregate::{Aggregate, fold};
+use crate::aggregate::{Aggregate, Authorize, fold};
+use crate::caller::{Caller, Denied};
 use crate::clock::Clock;
 use crate::event_log::{
     Append, AppendError, Appended, CommandKey, EventLog, FirstAnswer, StreamAppend,
@@ -24,33 +23,35 @@ const ATTEMPTS: usize = 8;
 pub enum Target {
     /// One that does not exist yet; nothing is read.
     New(Uuid),
-    /// One that should exist, at a version that the client has seen.
-    Existing(Uuid, Precondition),
+    /// One that should exist, at a version that the caller expects.
+    Existing(Uuid, ExpectedVersion),
 }
 
-/// What the client says of the version (`If-Match`).
-#[derive(Debug, Clone)]
-pub enum Precondition {
-    /// It is one of these.
-    Match(EntityTags),
-    /// It has to say so, and did not.
+/// The version at which the caller expects the aggregate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectedVersion {
+    /// Any version will do.
+    Any,
+    /// One of these; an empty list matches none.
+    OneOf(Vec<Version>),
+    /// The command requires the caller to name a version, and the caller named none.
     Missing,
-    /// It need not.
-    None,
 }
 
 impl Target {
-    /// Who did not say which version is meant is told so before the rules are asked.
+    /// A missing version is reported before the rules of the aggregate decide.
     fn check_given<E>(&self) -> Result<(), CommandError<E>> {
         match self {
-            Self::Existing(_, Precondition::Missing) => Err(CommandError::PreconditionMissing),
+            Self::Existing(_, ExpectedVersion::Missing) => {
+                Err(CommandError::ExpectedVersionMissing)
+            }
             Self::Existing(..) | Self::New(_) => Ok(()),
         }
     }
 
     fn check<E>(&self, current: Version) -> Result<(), CommandError<E>> {
         match self {
-            Self::Existing(_, Precondition::Match(tags)) if !tags.matches(current) => {
+            Self::Existing(_, ExpectedVersion::OneOf(versions)) if !versions.contains(&current) => {
                 Err(CommandError::Stale { current })
             }
             Self::Existing(..) | Self::New(_) => Ok(()),
@@ -88,10 +89,10 @@ pub enum CommandError<E> {
     /// A rule forbids it.
     #[error("refused by a rule")]
     Refused(E),
-    /// The client has to say which version it means, and did not.
-    #[error("no precondition")]
-    PreconditionMissing,
-    /// The aggregate is not at the version that the client believes.
+    /// See [`ExpectedVersion::Missing`].
+    #[error("the command requires an expected version")]
+    ExpectedVersionMissing,
+    /// The aggregate is not at the version that the caller expects.
     #[error("the current version is {current}")]
     Stale {
         /// Where it is.
@@ -146,7 +147,7 @@ impl CommandHandler {
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub async fn handle<A: Aggregate>(
+    pub async fn handle<A: Authorize>(
         &self,
         target: Target,
         command: &A::Command,
@@ -191,7 +192,7 @@ impl CommandHandler {
         Ok(Some(Running { id: key.id.clone(), all: Arc::clone(&self.running) }))
     }
 
-    async fn attempt<A: Aggregate>(
+    async fn attempt<A: Authorize>(
         &self,
         target: &Target,
         command: &A::Command,
@@ -213,7 +214,7 @@ impl CommandHandler {
     ///
     /// # Errors
     /// See [`CommandError`].
-    pub async fn rehearse<A: Aggregate>(
+    pub async fn rehearse<A: Authorize>(
         &self,
         target: &Target,
         command: &A::Command,
@@ -232,7 +233,7 @@ impl CommandHandler {
         fold(&self.log.read_stream(&A::stream(id)).await?)
     }
 
-    fn decide<A: Aggregate>(
+    fn decide<A: Authorize>(
         &self,
         target: &Target,
         state: Option<&A>,

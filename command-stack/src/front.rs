@@ -8,7 +8,6 @@ use events::news::{Article, ArticleStatus};
 use events::{ArticleId, BoxError, Category, DomainEvent, Stamp, StreamId, Timestamp, Version};
 use uuid::Uuid;
 
-use crate::access::{self, Caller, Denied};
 use crate::aggregate::Aggregate;
 
 /// A place of the front page.
@@ -97,15 +96,6 @@ impl Aggregate for Front {
             FrontCommand::SetBreaking(_) | FrontCommand::ClearBreaking => cleared(),
         };
         Some(Self { shows, version: Version::NONE, updated_at: None })
-    }
-
-    fn authorize(
-        _state: Option<&Self>,
-        _command: &FrontCommand,
-        caller: &Caller,
-        _now: Timestamp,
-    ) -> Result<(), Denied> {
-        access::to_front(caller)
     }
 
     fn decide(

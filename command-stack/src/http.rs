@@ -1,12 +1,13 @@
-//! Commands over HTTP: what API.md calls the commands, resource by resource in `news`, `front`,
-//! `users`, `recommendations`, `sessions` and `webhooks`. This file holds what they share: reading a command and
-//! explaining a refusal.
+//! Commands over HTTP, resource by resource in `news`, `front`, `users`, `recommendations`,
+//! `sessions` and `webhooks`; `openapi` has their contract. This file holds what they share: reading
+//! a command and explaining a refusal.
 
 mod bylines;
 mod front;
 mod identity;
 mod news;
 mod openapi;
+mod patterns;
 mod recommendations;
 mod sessions;
 mod users;
@@ -42,13 +43,13 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use self::identity::Identity;
-use self::sessions::{Tokens, Turns};
-use crate::access::Denied;
+use self::sessions::{SignInLocks, Tokens};
 use crate::accounts::AccountStore;
 use crate::aggregate::Aggregate;
+use crate::caller::Denied;
 use crate::clock::Clock;
 use crate::command_handler::{
-    CommandError, CommandHandler, Context, Handled, Precondition, Target,
+    CommandError, CommandHandler, Context, ExpectedVersion, Handled, Target,
 };
 use crate::event_log::{CommandKey, EventLog};
 use crate::signing_keys::SigningKeys;
@@ -67,7 +68,7 @@ pub struct Commands {
     accounts: Arc<dyn AccountStore>,
     keyring: Keyring,
     tokens: Tokens,
-    turns: Turns,
+    sign_in_locks: SignInLocks,
     clock: Clock,
     categories: Arc<[Category]>,
     webhooks: Option<Webhooks>,
@@ -85,9 +86,9 @@ impl Commands {
         let clock = Clock::system();
         let handler = CommandHandler::new(Arc::clone(&log), clock.clone());
         let keyring = Keyring::new(Arc::clone(&accounts) as Arc<dyn KeyReader>);
-        let (tokens, turns) = (Tokens::new(keys), Turns::new());
+        let (tokens, sign_in_locks) = (Tokens::new(keys), SignInLocks::new());
         let (categories, webhooks) = (categories.into(), None);
-        Self { handler, log, accounts, keyring, tokens, turns, clock, categories, webhooks }
+        Self { handler, log, accounts, keyring, tokens, sign_in_locks, clock, categories, webhooks }
     }
 
     /// The same, which also lets admins subscribe.
@@ -134,25 +135,24 @@ impl Commands {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// A command as it came in: the body, whose it is, and what the client believes the version to be.
+/// A command as it came in: its body, its caller, and the version that the client expects.
 struct Command<T> {
     body: T,
     context: Context,
-    if_match: Option<EntityTags>,
+    /// From `If-Match`; `None` without that header.
+    expected: Option<ExpectedVersion>,
 }
 
 impl<T> Command<T> {
     /// For a command that changes what the client has seen: which needs `If-Match`, so that nobody
     /// overwrites what he has not seen.
     fn change_of(&self, id: Uuid) -> Target {
-        let tags = self.if_match.clone();
-        Target::Existing(id, tags.map_or(Precondition::Missing, Precondition::Match))
+        Target::Existing(id, self.expected.clone().unwrap_or(ExpectedVersion::Missing))
     }
 
     /// For a command that depends on nothing that the client has seen.
     fn act_on(&self, id: Uuid) -> Target {
-        let tags = self.if_match.clone();
-        Target::Existing(id, tags.map_or(Precondition::None, Precondition::Match))
+        Target::Existing(id, self.expected.clone().unwrap_or(ExpectedVersion::Any))
     }
 }
 
@@ -163,11 +163,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
         let (parts, body) = request.into_parts();
         let bytes = read_body(body).await?;
         Ok(Self {
-            if_match: EntityTags::read(&parts.headers, &IF_MATCH, false),
+            expected: expected_version(&parts.headers),
             context: context(&parts, &bytes)?,
             body: parse_json(&parts.headers, &bytes)?,
         })
     }
+}
+
+/// The expected version that `If-Match` names; `None` without that header.
+fn expected_version(headers: &HeaderMap) -> Option<ExpectedVersion> {
+    EntityTags::read(headers, &IF_MATCH, false).map(|tags| match tags {
+        EntityTags::Any => ExpectedVersion::Any,
+        EntityTags::Versions(versions) => ExpectedVersion::OneOf(versions),
+    })
 }
 
 /// One client's keys are its own: the answer to somebody else's command is nobody's business. They
@@ -310,7 +318,7 @@ fn explain<E>(error: CommandError<E>, refused: impl FnOnce(E) -> Problem) -> Pro
     match error {
         CommandError::Denied(denied) => explain_denied(denied),
         CommandError::Refused(refusal) => refused(refusal),
-        CommandError::PreconditionMissing => {
+        CommandError::ExpectedVersionMissing => {
             let detail = "send the ETag of the version that you want to change as If-Match";
             let status = StatusCode::PRECONDITION_REQUIRED;
             Problem::new(status, "precondition-required", "If-Match required", detail)

@@ -15,7 +15,6 @@ use events::{
 };
 use uuid::Uuid;
 
-use crate::access::{self, Caller, Denied};
 use crate::aggregate::Aggregate;
 
 /// What the newsroom wants with an article.
@@ -164,15 +163,6 @@ impl Aggregate for Article {
     type Command = NewsCommand;
     type Event = NewsEvent;
     type Error = NewsError;
-
-    fn authorize(
-        state: Option<&Self>,
-        command: &NewsCommand,
-        caller: &Caller,
-        now: Timestamp,
-    ) -> Result<(), Denied> {
-        access::to_article(state, command, caller, now)
-    }
 
     fn decide(
         state: Option<&Self>,

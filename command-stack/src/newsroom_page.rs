@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use events::{Role, UserId};
 use uuid::Uuid;
 
-use crate::access::{Caller, Denied};
+use crate::caller::{Caller, Denied};
 
 const PAGE: &str = include_str!("../../docs/newsroom.md");
 

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// How long a password waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(3);
+const HASHING_SLOT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Passwords that wait for each core: so many as can be hashed meanwhile, at about 30 ms each.
 const WAITING_PER_CORE: usize = 96;
 
@@ -67,7 +67,7 @@ pub async fn verify(password: String, hash: Option<String>) -> Result<bool, Hash
 async fn turn() -> Result<SemaphorePermit<'static>, HashError> {
     // Who would wait in vain is told so at once.
     let _place = WAITING.try_acquire().map_err(|_| HashError::Overloaded)?;
-    let turn = timeout(PATIENCE, HASHING.acquire()).await;
+    let turn = timeout(HASHING_SLOT_TIMEOUT, HASHING.acquire()).await;
     turn.ok().and_then(Result::ok).ok_or(HashError::Overloaded)
 }
 

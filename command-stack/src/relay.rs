@@ -135,7 +135,7 @@ impl Relay {
             let page = self.log.read_after(course.published, None, PAGE).await?;
             if page.is_empty() {
                 // Whether woken or not: look again. An error only says that nobody will wake us.
-                let _ = timeout(course.patience(), appended.changed()).await;
+                let _ = timeout(course.pause(), appended.changed()).await;
             } else {
                 self.publish(course, page).await?;
             }
@@ -238,7 +238,7 @@ impl Course {
     }
 
     /// How long to wait for new events: until the next save if one is due, else until the poll.
-    fn patience(&self) -> Duration {
+    fn pause(&self) -> Duration {
         if self.saved == self.published {
             POLL
         } else {

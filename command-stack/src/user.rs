@@ -10,7 +10,6 @@ use events::user::{
 use events::{BoxError, DomainEvent, Role, Stamp, StreamId, Timestamp, UserId, Version};
 use uuid::Uuid;
 
-use crate::access::{self, Caller, Denied};
 use crate::aggregate::Aggregate;
 
 /// What somebody wants with an account. Names and addresses come sealed.
@@ -63,15 +62,6 @@ impl Aggregate for User {
     type Command = UserCommand;
     type Event = UserEvent;
     type Error = UserError;
-
-    fn authorize(
-        state: Option<&Self>,
-        command: &UserCommand,
-        caller: &Caller,
-        _now: Timestamp,
-    ) -> Result<(), Denied> {
-        access::to_user(state, command, caller)
-    }
 
     fn decide(
         state: Option<&Self>,

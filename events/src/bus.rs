@@ -1,4 +1,5 @@
-//! The bus between the relay and the projectors: two ports and their adapters.
+//! The bus between the relay and the projectors, and between the orchestrator and the recorder of
+//! readings: the ports and their adapters.
 //!
 //! The bus is a courier, not a store. It may repeat a message and, after a disaster, lose one: each
 //! message says which position came before it in its partition, so that a projector can tell, and
@@ -16,6 +17,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 
+use crate::readings::Reading;
 use crate::{BoxError, Dependency, Partition, Position, RecordedEvent, ServerUrl};
 
 /// An event on its way to the projectors.
@@ -110,6 +112,21 @@ pub trait Subscription<T = Message>: Send {
 
     /// Everything received so far is done with and never delivered again.
     async fn acknowledge(&mut self) -> Result<(), BusError>;
+}
+
+/// The sending side of readings: the orchestrator's.
+#[async_trait]
+pub trait ReadingSender: Dependency {
+    /// Returns when the broker has taken responsibility for all of them. After an error any number
+    /// of them may have been sent. Before anybody has ever received, there may be nowhere to send to.
+    async fn send(&self, readings: &[Reading]) -> Result<(), BusError>;
+}
+
+/// The receiving side of readings: the query-stacks'.
+#[async_trait]
+pub trait ReadingSubscriber: Dependency {
+    /// Starts to receive. From then on readings wait while nobody does; past a bound the oldest are dropped.
+    async fn subscribe_to_readings(&self) -> Result<Box<dyn Subscription<Reading>>, BusError>;
 }
 
 /// The address of a bus: `in-process:`, `amqp://…` or, with TLS, `amqps://…`.

@@ -2,6 +2,8 @@
 //! line it travels as a CloudEvents 1.0 JSON object (structured mode); what CloudEvents does not
 //! name is in extension attributes, lower-case and without separators as its section 3.1 asks.
 
+pub(crate) mod upcast;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -12,9 +14,10 @@ use uuid::Uuid;
 
 use crate::front::FrontEvent;
 use crate::news::NewsEvent;
-use crate::upcast;
 use crate::user::UserEvent;
-use crate::{EventKind, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version};
+use crate::{
+    EventKind, InvalidId, Partition, Position, Stamp, StreamId, Timestamp, UserId, Version,
+};
 
 /// Who caused an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,17 +212,6 @@ impl DomainEvent {
             data: RawValue::from_string(json)?,
         })
     }
-}
-
-/// What folding an event needs to know of its envelope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    /// The aggregate.
-    pub id: Uuid,
-    /// The event's place in the stream.
-    pub version: Version,
-    /// When it was recorded.
-    pub at: Timestamp,
 }
 
 impl RecordedEvent {

@@ -7,6 +7,7 @@
 mod backoff;
 pub mod bus;
 mod envelope;
+mod error;
 pub mod front;
 mod ids;
 pub mod inspection;
@@ -19,15 +20,17 @@ mod role;
 pub mod seal;
 mod server_url;
 pub mod sqlite;
-mod upcast;
+mod stamp;
 pub mod user;
 
 pub use backoff::Backoff;
-pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, RecordedEvent, Stamp};
+pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, RecordedEvent};
+pub use error::{BoxError, Chain, LogError};
 pub use ids::{
     ArticleId, Category, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version,
 };
 pub use kind::{Audience, EventKind, Secrets, Visibility};
-pub use reader::{BoxError, Chain, Dependency, EventReader, LogError, StreamPages, StreamSender};
+pub use reader::{Dependency, EventReader, StreamPages, StreamSender};
 pub use role::Role;
 pub use server_url::ServerUrl;
+pub use stamp::Stamp;

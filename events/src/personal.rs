@@ -25,7 +25,7 @@ pub const FORMER_CONTRIBUTOR: &str = "former contributor";
 /// How long a key is used without looking whether it still exists.
 const TRUST: Duration = Duration::from_millis(500);
 /// How long an answer waits for the keys before it does with those that are known.
-const PATIENCE: Duration = Duration::from_millis(250);
+const KEYS_TIMEOUT: Duration = Duration::from_millis(250);
 /// Keys that were looked at so shortly before the database fell silent may be used meanwhile.
 const IN_USE: Duration = Duration::from_secs(5);
 /// And not longer than this, should it be only us who cannot reach it.
@@ -182,7 +182,7 @@ impl Keyring {
         if asked.is_empty() {
             return Keys(found);
         }
-        match timeout(PATIENCE, self.reader.keys(&asked)).await {
+        match timeout(KEYS_TIMEOUT, self.reader.keys(&asked)).await {
             Ok(Ok(mut keys)) => {
                 let keys = asked.into_iter().map(|user| (user, keys.remove(&user)));
                 found.extend(self.remember(keys.collect()));

@@ -7,36 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use self::streams::{StreamPages, StreamSender};
-use crate::{Partition, Position, RecordedEvent, StreamId};
-
-/// An error of a driver, kept as the source of ours.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// An error with its causes, for a log line: `the bus is unavailable: connection refused`.
-pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
-    }
-}
-
-/// Why the log could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The database does not answer now; trying again later may help.
-    #[error("the event log is unavailable")]
-    Unavailable(#[source] BoxError),
-    /// What the log holds cannot be an event; trying again will not help.
-    #[error("the event log is corrupt")]
-    Corrupt(#[source] BoxError),
-}
+use crate::{BoxError, LogError, Partition, Position, RecordedEvent, StreamId};
 
 /// A server that we depend on, for the health checks.
 #[async_trait]

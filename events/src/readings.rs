@@ -1,11 +1,9 @@
 //! Who read what: no events, because nobody has to prove them, and because they must be possible to
 //! forget. They travel beside the events on the same bus, and may be lost on the way.
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::bus::{BusError, Subscription};
-use crate::{ArticleId, Category, Dependency, Timestamp, UserId};
+use crate::{ArticleId, Category, Timestamp, UserId};
 
 /// An hour, in milliseconds.
 const HOUR: i64 = 3_600_000;
@@ -50,21 +48,6 @@ impl Reading {
     pub fn hour(&self) -> i64 {
         self.at.millis().div_euclid(HOUR)
     }
-}
-
-/// The sending side: the public door's.
-#[async_trait]
-pub trait ReadingSender: Dependency {
-    /// Returns when the broker has taken responsibility for all of them. After an error any number
-    /// of them may have been sent. Before anybody has ever received, there may be nowhere to send to.
-    async fn send(&self, readings: &[Reading]) -> Result<(), BusError>;
-}
-
-/// The receiving side: the query-stacks'.
-#[async_trait]
-pub trait ReadingSubscriber: Dependency {
-    /// Starts to receive. From then on readings wait while nobody does; past a bound the oldest are dropped.
-    async fn subscribe_to_readings(&self) -> Result<Box<dyn Subscription<Reading>>, BusError>;
 }
 
 #[cfg(test)]

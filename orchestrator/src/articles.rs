@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::Door;
 use crate::documents::{self, Form, negotiated};
-use crate::list::{ListParameters, Page};
+use crate::list::{ListPage, ListParameters};
 use crate::parameters;
 use crate::private::{private, varying};
 use crate::queries::{ANSWER_DEADLINE, QueryError, Terms, get_article, list_articles};
@@ -74,7 +74,7 @@ pub(crate) async fn page(
     asked: &[(Category, Upstream)],
     headers: &HeaderMap,
     viewer: Option<Viewer>,
-) -> Result<Page<ArticleSummary>, Problem> {
+) -> Result<ListPage<ArticleSummary>, Problem> {
     let terms = Terms::of(headers, ANSWER_DEADLINE)?;
     let pages = try_join_all(asked.iter().map(async |(category, upstream)| {
         let request = parameters.articles(category.as_str(), viewer.clone())?;
@@ -92,7 +92,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let past = parameters::past(&uri)?;
+    let past = parameters::earlier_state(&uri)?;
     let terms = Terms::of(&headers, ANSWER_DEADLINE)?;
     let (category, upstream) = portal.queries.category(&category)?;
     let (version, as_of) = (past.version, past.as_of.map(|time| time.to_string()));

@@ -12,7 +12,7 @@ use proto::v1::{Article, Retracted};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::home::{Kind, Page, list, weight};
+use crate::home::{EncodedPage, Kind, list, weight};
 use crate::site::Site;
 
 /// What an article can be asked for as.
@@ -88,7 +88,7 @@ pub(crate) fn show(
         Form::JsonLd => bytes(&json_ld::document(site, article)).map(harmless_in_html),
         Form::Ninjs => bytes(&ninjs::document(site, article)),
     };
-    Ok(Page::of(form.kind(), plain?, true).answer(headers))
+    Ok(EncodedPage::of(form.kind(), plain?, true).answer(headers))
 }
 
 /// Who takes in ninjs is told there that an article is canceled, and a program that reads no body by

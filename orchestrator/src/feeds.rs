@@ -11,11 +11,11 @@ mod rss;
 pub(crate) mod xml;
 
 use std::collections::HashMap;
-use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, slice};
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use events::{Category, Position};
 use proto::Problem;
@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::feed::{Feed, Format};
-use crate::home::{FrontPage, Newest, Page};
+use crate::home::{EncodedPage, FrontPage, KEEP, Kind, Newest};
 use crate::list::ListParameters;
 use crate::site::Site;
 use crate::{Door, articles, parameters};
@@ -36,8 +36,7 @@ const ALL: &str = "all";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "FeedParameters")]
-pub(crate) struct Wanted {
+pub(crate) struct FeedParameters {
     /// As the link to the next page has it.
     after: Option<String>,
 }
@@ -48,13 +47,13 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Wanted { after } = parameters::read(&uri)?;
+    let FeedParameters { after } = parameters::read(&uri)?;
     let (name, format) = Format::of(&name)?;
     let category = match name {
         ALL => None,
         name => Some(&portal.queries.category(name)?.0),
     };
-    let wanted = Which { site: &portal.site, category, format };
+    let wanted = RequestedFeed { site: &portal.site, category, format };
     if let Some(after) = after {
         return Ok(further(&portal, &wanted, after, &headers).await?.answer(&headers));
     }
@@ -63,7 +62,7 @@ pub(crate) async fn get(
 }
 
 /// Which feed.
-pub(crate) struct Which<'a> {
+pub(crate) struct RequestedFeed<'a> {
     pub(crate) site: &'a Site,
     /// `None`: all of them.
     pub(crate) category: Option<&'a Category>,
@@ -73,10 +72,10 @@ pub(crate) struct Which<'a> {
 /// The page after a place.
 async fn further(
     portal: &Door,
-    wanted: &Which<'_>,
+    wanted: &RequestedFeed<'_>,
     after: String,
     headers: &HeaderMap,
-) -> Result<Page, Problem> {
+) -> Result<EncodedPage, Problem> {
     let asked = match wanted.category {
         Some(category) => slice::from_ref(portal.queries.category(category.as_str())?),
         None => portal.queries.all(),
@@ -84,27 +83,43 @@ async fn further(
     let parameters = ListParameters::pages(LENGTH, Some(after.clone()));
     let page = articles::page(&parameters, asked, headers, None).await?;
     let (items, next) = (page.items.iter().collect(), page.next);
-    Feed { which: wanted, items, taken_back: Vec::new(), after: Some(after), next }.write(true)
+    let feed = Feed { which: wanted, items, taken_back: Vec::new(), after: Some(after), next };
+    write(&feed, true)
+}
+
+/// The page in the format of its feed.
+///
+/// # Errors
+/// Only if a page cannot be written into memory.
+fn write(feed: &Feed<'_>, is_whole: bool) -> Result<EncodedPage, Problem> {
+    let written: io::Result<_> = match feed.which.format {
+        Format::Rss => rss::write(feed),
+        Format::Atom => atom::write(feed),
+        Format::Json => json_feed::write(feed),
+    };
+    let varies = HeaderValue::from_static("accept-encoding, portal-min-position");
+    let kind = Kind { media_type: feed.which.format.media_type(), keep: KEEP, varies };
+    Ok(EncodedPage::of(kind, written.map_err(|_| Problem::internal())?, is_whole))
 }
 
 /// The first pages, as far as somebody wanted them.
 #[derive(Default)]
-pub(crate) struct Feeds(Mutex<HashMap<(Option<Category>, Format), Kept>>);
+pub(crate) struct Feeds(Mutex<HashMap<(Option<Category>, Format), CachedFeed>>);
 
-struct Kept {
+struct CachedFeed {
     of: Vec<Newest>,
-    page: Arc<Page>,
+    page: Arc<EncodedPage>,
 }
 
 impl Feeds {
     async fn first_page(
         &self,
         front_page: &FrontPage,
-        wanted: &Which<'_>,
+        wanted: &RequestedFeed<'_>,
         min: Position,
-    ) -> Result<Arc<Page>, Problem> {
+    ) -> Result<Arc<EncodedPage>, Problem> {
         let newest = front_page.newest(wanted.category, min).await?;
-        let is_same = |kept: &&Kept| {
+        let is_same = |kept: &&CachedFeed| {
             let mut pairs = kept.of.iter().zip(&newest);
             pairs.all(|((_, kept), (_, state))| kept.is_same(state))
         };
@@ -113,10 +128,11 @@ impl Feeds {
         if let Some(kept) = kept.get(&key).filter(is_same) {
             return Ok(Arc::clone(&kept.page));
         }
-        let page = Arc::new(Feed::newest(wanted, &newest)?);
+        let (feed, is_whole) = Feed::newest(wanted, &newest)?;
+        let page = Arc::new(write(&feed, is_whole)?);
         // What one reader who named a position was told may be nothing to the others.
         if front_page.is_newest(&newest) {
-            kept.insert(key, Kept { of: newest, page: Arc::clone(&page) });
+            kept.insert(key, CachedFeed { of: newest, page: Arc::clone(&page) });
         }
         Ok(page)
     }

@@ -1,9 +1,9 @@
 //! `GET /v1/home`: the front page.
 
+mod cached_part;
 mod composition;
 mod front;
 mod front_page;
-mod kept;
 mod page;
 mod section;
 
@@ -19,12 +19,12 @@ use proto::conventions::{answer_at_once, min_position};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use self::cached_part::Status;
 use self::composition::CHOICE;
 pub(crate) use self::composition::Home;
 pub(crate) use self::front_page::{FrontPage, Newest};
-pub(crate) use self::kept::Status;
 use self::page::VARIES;
-pub(crate) use self::page::{KEEP, Kind, Page, list, weight};
+pub(crate) use self::page::{EncodedPage, KEEP, Kind, list, weight};
 use crate::Door;
 use crate::parameters;
 use crate::queries::{QueryError, SECTION_DEADLINE, Terms};
@@ -37,7 +37,7 @@ const DEFAULT_LIMIT: u32 = 10;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct HomeParameters {
     /// Articles in a section: 1 to 100, default 10.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
@@ -54,7 +54,7 @@ pub(crate) fn at_once(portal: &Door, request: &Request) -> Option<Response> {
         return None;
     }
     answer_at_once(request, ROUTE, || {
-        let wanted: Wanted = parameters::read(request.uri()).ok()?;
+        let wanted: HomeParameters = parameters::read(request.uri()).ok()?;
         let limit = parameters::limit(wanted.limit, DEFAULT_LIMIT).ok()? as usize;
         Some(portal.front_page.kept(limit)?.answer(request.headers()))
     })
@@ -65,7 +65,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Wanted { limit, as_of } = parameters::read(&uri)?;
+    let HomeParameters { limit, as_of } = parameters::read(&uri)?;
     let limit = parameters::limit(limit, DEFAULT_LIMIT)? as usize;
     let (front_page, min) = (&portal.front_page, min_position(&headers)?);
     if let Some(time) = as_of {

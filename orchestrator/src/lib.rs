@@ -9,6 +9,7 @@ mod commands;
 mod docs;
 mod documents;
 mod feeds;
+mod follower;
 mod history;
 mod home;
 mod identity;
@@ -41,7 +42,7 @@ use axum::routing::future::RouteFuture;
 use axum::routing::{MethodRouter, any, get};
 use axum::{Json, Router};
 use events::Category;
-use events::readings::ReadingSender;
+use events::bus::ReadingSender;
 use futures::future::{self, Either, Ready, join_all};
 use proto::conventions::{self, Need, ParkedView, health_report, liveness};
 use proto::metrics::exposition;
@@ -54,10 +55,11 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::commands::{forward, hand_on};
 use crate::feeds::Feeds;
+use crate::follower::Follower;
 use crate::home::FrontPage;
 use crate::identity::Identity;
-use crate::list::Page;
-use crate::live::{Follower, Listeners, Past, Tail};
+use crate::list::ListPage;
+use crate::live::{EarlierEvents, Listeners, Tail};
 use crate::public_log::PublicLog;
 use crate::queries::QueryStacks;
 pub use crate::rate_limits::RateLimits;
@@ -147,9 +149,9 @@ impl Orchestrator {
             let (tail, front_page) = (Arc::clone(&tail), Arc::clone(&front_page));
             background.spawn(Follower { upstream, tail, front_page }.run());
         }
-        let past = Arc::new(Past::new(Arc::clone(&queries)));
-        let public_log = PublicLog::new(Arc::clone(&tail), Arc::clone(&past));
-        let listeners = Listeners::new(tail, past, LISTENERS);
+        let earlier = Arc::new(EarlierEvents::new(Arc::clone(&queries)));
+        let public_log = PublicLog::new(Arc::clone(&tail), Arc::clone(&earlier));
+        let listeners = Listeners::new(tail, earlier, LISTENERS);
         let (readings, document) = (Readings::off(), Bytes::new as fn() -> Bytes);
         let limiter = Arc::new(Limiter::new(RateLimits::default()));
         Self {
@@ -267,12 +269,12 @@ struct CategoryLink {
     url: String,
 }
 
-async fn categories(State(portal): State<Door>) -> Json<Page<CategoryLink>> {
+async fn categories(State(portal): State<Door>) -> Json<ListPage<CategoryLink>> {
     let link = |category: &Category| CategoryLink {
         category: category.clone(),
         url: format!("/v1/news/{category}"),
     };
-    Json(Page { items: portal.queries.categories().map(link).collect(), next: None })
+    Json(ListPage { items: portal.queries.categories().map(link).collect(), next: None })
 }
 
 /// The door works as long as something behind it does, so nothing behind it is vital by itself.

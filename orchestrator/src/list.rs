@@ -55,7 +55,7 @@ pub(crate) struct ListParameters {
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "{T}Page")]
-pub(crate) struct Page<T> {
+pub(crate) struct ListPage<T> {
     pub(crate) items: Vec<T>,
     /// For `after`; null on the last page.
     pub(crate) next: Option<String>,
@@ -176,12 +176,16 @@ impl ListParameters {
     }
 
     /// A page of items that are in order, each list one longer than the page if there is more.
-    pub(crate) fn page<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> Place<'_>) -> Page<T> {
+    pub(crate) fn page<T>(
+        &self,
+        mut items: Vec<T>,
+        place: impl Fn(&T) -> Place<'_>,
+    ) -> ListPage<T> {
         let limit = self.limit.unwrap_or(DEFAULT_LIMIT) as usize;
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(|last| write_cursor(place(last)));
-        Page { items, next }
+        ListPage { items, next }
     }
 
     /// Where an article stands: in the public's list by when it was published, in the newsroom's

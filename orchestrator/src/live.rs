@@ -6,8 +6,8 @@
 //! The only state per client is its position, so a slow client costs nothing. A client that falls
 //! behind the events in memory is notified and disconnected.
 
-mod follower;
-mod past;
+mod earlier_events;
+pub(crate) mod following;
 mod stream;
 mod tail;
 
@@ -22,8 +22,7 @@ use proto::conventions::Ending;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use self::follower::Follower;
-pub(crate) use self::past::Past;
+pub(crate) use self::earlier_events::EarlierEvents;
 pub(crate) use self::stream::Listeners;
 pub(crate) use self::tail::Tail;
 use crate::Door;
@@ -33,7 +32,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct LiveParameters {
     /// Only events of this category; see `/v1/categories`.
     category: Option<String>,
     /// Replaces `Last-Event-ID` for clients that cannot set it, such as the position of a page.
@@ -46,7 +45,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted: Wanted = parameters::read(&uri)?;
+    let wanted: LiveParameters = parameters::read(&uri)?;
     let category =
         wanted.category.map(|name| portal.queries.category(&name).map(|of| of.0.clone()));
     let after = last_event_id(&headers)?.or(wanted.after);

@@ -14,8 +14,8 @@ use proto::v1::{ArticleSummary, HistoryEntry};
 use serde_json::Value;
 
 use crate::home::{self, Home};
-use crate::list::{ListParameters, Page};
-use crate::parameters::{OnlyLimit, Past};
+use crate::list::{ListPage, ListParameters};
+use crate::parameters::{EarlierState, OnlyLimit};
 use crate::recommendations::Recommendations;
 use crate::{CategoryLink, feeds, live, public_log};
 
@@ -47,32 +47,32 @@ fn reading() -> [Call; 7] {
     [
         Call::query("/v1/home", "get_home", "The front page")
             .by(Who::SignedInOrNot)
-            .parameters::<home::Wanted>()
+            .parameters::<home::HomeParameters>()
             .waits()
             .cached()
             .json::<Home<'_>>(200, "The page; with `for_you` for who is signed in.", &[]),
         Call::query("/v1/live", "listen", "What happens, as it happens")
-            .parameters::<live::Wanted>()
+            .parameters::<live::LiveParameters>()
             .with("LastEventId")
             .problems(&[400, 404])
             .text("text/event-stream", "Server-sent events, without an end: docs/newsroom.md."),
         Call::query("/v1/categories", "list_categories", "The categories")
-            .json::<Page<CategoryLink>>(200, "All of them.", &[]),
+            .json::<ListPage<CategoryLink>>(200, "All of them.", &[]),
         Call::query("/v1/news", "list_all_articles", "All categories, newest first; search")
             .by(Who::SignedInOrNot)
             .parameters::<ListParameters>()
             .waits()
             .problems(&[401, 403, 404])
-            .json::<Page<ArticleSummary>>(200, "A page.", &[]),
+            .json::<ListPage<ArticleSummary>>(200, "A page.", &[]),
         Call::query("/v1/news/{category}", "list_articles", "One category, newest first; search")
             .by(Who::SignedInOrNot)
             .some_parameters::<ListParameters>(|name| name != "category")
             .waits()
             .problems(&[401, 403])
-            .json::<Page<ArticleSummary>>(200, "A page.", &[]),
+            .json::<ListPage<ArticleSummary>>(200, "A page.", &[]),
         Call::query(ARTICLE, "get_article", "An article, as it is or was")
             .by(Who::SignedInOrNot)
-            .parameters::<Past>()
+            .parameters::<EarlierState>()
             .waits()
             .cached()
             .json::<Article>(200, ARTICLE_FORMS, &["ETag"])
@@ -98,14 +98,14 @@ fn reading() -> [Call; 7] {
 fn for_others() -> [Call; 3] {
     [
         Call::query("/v1/events", "read_events", "The public log, as batches of CloudEvents 1.0")
-            .parameters::<public_log::Wanted>()
+            .parameters::<public_log::PublicLogParameters>()
             .media::<Vec<CloudEvent<'_>>>(
                 CloudEvent::BATCH_CONTENT_TYPE,
                 "A batch; `Link` goes on after it.",
                 &["Link", "Portal-Position"],
             ),
         Call::query("/feeds/{name}", "get_feed", "RSS 2.0, Atom or JSON Feed 1.1")
-            .parameters::<feeds::Wanted>()
+            .parameters::<feeds::FeedParameters>()
             .waits()
             .cached()
             .text("application/rss+xml; charset=utf-8", FEED)
@@ -124,7 +124,7 @@ fn users() -> [Call; 2] {
             .by(Who::ADMINS)
             .some_parameters::<ListParameters>(is_paging)
             .waits()
-            .json::<Page<User>>(200, "A page.", &[]),
+            .json::<ListPage<User>>(200, "A page.", &[]),
         Call::query("/v1/users/{id}", "get_user", "A user: the own, or as an admin anyone")
             .by(Who::USERS)
             .waits()
@@ -148,7 +148,7 @@ fn recommendations() -> [Call; 2] {
             .by(Who::ADMINS)
             .some_parameters::<ListParameters>(is_paging)
             .waits()
-            .json::<Page<UserId>>(200, "A page of ids of users.", &[]),
+            .json::<ListPage<UserId>>(200, "A page of ids of users.", &[]),
     ]
 }
 

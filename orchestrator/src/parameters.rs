@@ -58,14 +58,14 @@ pub(crate) fn none(uri: &Uri) -> Result<(), Problem> {
 /// Which past state of an article is asked for.
 #[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Past {
+pub(crate) struct EarlierState {
     /// After this event of it.
     pub(crate) version: Option<i64>,
     /// At this time; not both.
     pub(crate) as_of: Option<Timestamp>,
 }
 
-impl Past {
+impl EarlierState {
     /// Or the article as it is.
     pub(crate) const fn is_asked_for(&self) -> bool {
         self.version.is_some() || self.as_of.is_some()
@@ -74,8 +74,8 @@ impl Past {
 
 /// # Errors
 /// 422 also when a version and a time are asked for: they may not be the same state.
-pub(crate) fn past(uri: &Uri) -> Result<Past, Problem> {
-    let past: Past = read(uri)?;
+pub(crate) fn earlier_state(uri: &Uri) -> Result<EarlierState, Problem> {
+    let past: EarlierState = read(uri)?;
     if past.version.is_some() && past.as_of.is_some() {
         return Err(invalid("as_of", "version or as_of, not both"));
     }
@@ -86,16 +86,16 @@ pub(crate) fn past(uri: &Uri) -> Result<Past, Problem> {
 mod tests {
     use super::*;
 
-    fn of(query: &str) -> Result<Past, Problem> {
-        past(&format!("/v1/news/sports/1{query}").parse().expect("an address"))
+    fn of(query: &str) -> Result<EarlierState, Problem> {
+        earlier_state(&format!("/v1/news/sports/1{query}").parse().expect("an address"))
     }
 
     #[test]
     fn a_version_or_a_time_names_a_past_state() {
         assert!(!of("").expect("no parameters").is_asked_for());
-        assert_eq!(of("?version=3"), Ok(Past { version: Some(3), as_of: None }));
+        assert_eq!(of("?version=3"), Ok(EarlierState { version: Some(3), as_of: None }));
         let as_of = "2026-11-21T07:00:00.000Z".parse().ok();
-        assert_eq!(of("?as_of=2026-11-21T07:00:00Z"), Ok(Past { version: None, as_of }));
+        assert_eq!(of("?as_of=2026-11-21T07:00:00Z"), Ok(EarlierState { version: None, as_of }));
     }
 
     #[test]

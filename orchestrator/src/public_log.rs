@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Door;
-use crate::live::{Past, Tail};
+use crate::live::{EarlierEvents, Tail};
 use crate::parameters;
 
 /// Events of a batch, if nothing else is asked for.
@@ -42,8 +42,7 @@ const KEEP: &str = "public, max-age=3600";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "PublicLogParameters")]
-pub(crate) struct Wanted {
+pub(crate) struct PublicLogParameters {
     /// The position up to which everything is known; the start of the log, if not said.
     #[schemars(range(min = 0))]
     after: Option<Position>,
@@ -58,7 +57,7 @@ pub(crate) struct Wanted {
 #[derive(Clone)]
 pub(crate) struct PublicLog {
     tail: Arc<Tail>,
-    past: Arc<Past>,
+    earlier: Arc<EarlierEvents>,
     places: Arc<Semaphore>,
 }
 
@@ -74,7 +73,7 @@ pub(crate) async fn get(
     ending: Option<Extension<Ending>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let wanted: Wanted = parameters::read(&uri)?;
+    let wanted: PublicLogParameters = parameters::read(&uri)?;
     let limit = parameters::limit(wanted.limit, LIMIT)?;
     let after = wanted.after.unwrap_or(Position::START);
     if after < Position::START {
@@ -118,8 +117,8 @@ fn answer(batch: &Batch, next: &str, is_full: bool) -> Response {
 }
 
 impl PublicLog {
-    pub(crate) fn new(tail: Arc<Tail>, past: Arc<Past>) -> Self {
-        Self { tail, past, places: Arc::new(Semaphore::new(WAITING)) }
+    pub(crate) fn new(tail: Arc<Tail>, earlier: Arc<EarlierEvents>) -> Self {
+        Self { tail, earlier, places: Arc::new(Semaphore::new(WAITING)) }
     }
 
     /// At most so many events after a position; when there are none, waits for one.
@@ -127,7 +126,7 @@ impl PublicLog {
         let (mut head, _) =
             self.tail.reached(Some(after), |why| parameters::invalid("after", why)).await?;
         let place = self.places.try_acquire().ok().filter(|_| !wait.is_zero());
-        let patience = Instant::now() + if place.is_some() { wait } else { Duration::ZERO };
+        let wait_until = Instant::now() + if place.is_some() { wait } else { Duration::ZERO };
         let mut batch = Batch { events: Vec::new(), position: after };
         let mut deadline = None;
         for _ in 0..PAGES {
@@ -137,7 +136,7 @@ impl PublicLog {
             if is_end && !batch.events.is_empty() {
                 break;
             }
-            if is_end && timeout_at(patience, head.wait_for(has_more)).await.is_err() {
+            if is_end && timeout_at(wait_until, head.wait_for(has_more)).await.is_err() {
                 break;
             }
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + DEADLINE);
@@ -155,7 +154,7 @@ impl PublicLog {
     }
 
     async fn page_after(&self, position: Position, deadline: Instant) -> Result<Happened, Problem> {
-        match timeout_at(deadline, self.past.page_after(position, deadline)).await {
+        match timeout_at(deadline, self.earlier.page_after(position, deadline)).await {
             Ok(Ok(Some(page))) => Ok(page),
             Ok(Ok(None)) => Err(Problem::overloaded("too many read the log at once")),
             Ok(Err(error)) => Err(unreadable(&error)),

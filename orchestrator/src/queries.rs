@@ -29,7 +29,7 @@ pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_millis(2_500);
 /// When a second query-stack is asked for what the first has not answered yet.
 const LATE: Duration = Duration::from_millis(300);
 /// What a query-stack may wait for a position, on top of the deadline.
-const POSITION_PATIENCE: Duration = Duration::from_millis(2_100);
+const POSITION_TIMEOUT: Duration = Duration::from_millis(2_100);
 
 /// Why a query has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +74,8 @@ impl Terms {
     /// Who waits for a position has more time than the deadline.
     pub(crate) fn new(min_position: Position, deadline: Duration) -> Self {
         let waits = min_position > Position::START;
-        let patience = if waits { POSITION_PATIENCE } else { Duration::ZERO };
-        Self { min_position, deadline: deadline + patience }
+        let waiting = if waits { POSITION_TIMEOUT } else { Duration::ZERO };
+        Self { min_position, deadline: deadline + waiting }
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
-use events::readings::{Reading, ReadingSender};
+use events::bus::ReadingSender;
+use events::readings::Reading;
 use events::{ArticleId, Backoff, Chain, Timestamp};
 use futures::future::join_all;
 use proto::metrics;

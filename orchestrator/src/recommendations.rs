@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Door;
-use crate::list::{ListParameters, Page};
+use crate::list::{ListPage, ListParameters};
 use crate::parameters::{self, OnlyLimit};
 use crate::private::private;
 use crate::queries::{ANSWER_DEADLINE, QueryError, Terms};
@@ -155,7 +155,7 @@ async fn of_label(
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);
     let next = items.last().filter(|_| more).cloned();
-    Ok(Json(Page { items, next }).into_response())
+    Ok(Json(ListPage { items, next }).into_response())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::Door;
 use crate::feeds::xml::{Xml, document, element, text};
-use crate::home::{FrontPage, KEEP, Kind, Page};
+use crate::home::{EncodedPage, FrontPage, KEEP, Kind};
 use crate::queries::{ANSWER_DEADLINE, QueryError, Terms, list_articles};
 use crate::site::Site;
 use crate::upstream::Upstream;
@@ -47,7 +47,7 @@ struct Made {
     at: Instant,
     /// Up to where each category is in it.
     reached: Vec<Position>,
-    page: Arc<Page>,
+    page: Arc<EncodedPage>,
 }
 
 pub(crate) async fn get(
@@ -92,7 +92,7 @@ async fn make(portal: &Door, aims: &[Position]) -> Result<Made, Problem> {
     let plain = write(&portal.site, &articles).map_err(|_| Problem::internal())?;
     let varies = HeaderValue::from_static("accept-encoding, portal-min-position");
     let kind = Kind { media_type: "application/xml; charset=utf-8", keep: KEEP, varies };
-    Ok(Made { at, reached, page: Arc::new(Page::of(kind, plain, true)) })
+    Ok(Made { at, reached, page: Arc::new(EncodedPage::of(kind, plain, true)) })
 }
 
 /// What a category has, and up to where: not without what we have heard of, or something that was

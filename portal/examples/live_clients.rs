@@ -29,7 +29,7 @@ use tokio::time::interval;
 /// Of those who listen, and of those who only write.
 const THREADS: usize = 2;
 /// For those who have not heard everything long after the last was sent.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 /// When what stands at a position was sent, or heard.
@@ -176,10 +176,10 @@ fn listen(clients: &mut [Listener], events: u32) -> Result<Vec<(u64, Instant)>, 
     let mut heard_last = Instant::now();
     while heard.len() < everything {
         // A heartbeat is no news.
-        if heard_last.elapsed() > PATIENCE {
+        if heard_last.elapsed() > SILENCE_TIMEOUT {
             return Err("some did not hear everything".into());
         }
-        poll.poll(&mut ready, Some(PATIENCE))?;
+        poll.poll(&mut ready, Some(SILENCE_TIMEOUT))?;
         let before = heard.len();
         for event in &ready {
             clients[event.token().0].read(&mut buffer, &mut heard)?;

@@ -22,7 +22,7 @@ use percentiles::percentile;
 /// Until the first request is due: all are connected by then.
 const START: Duration = Duration::from_millis(200);
 /// How late somebody still asks, and how long somebody waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -75,7 +75,7 @@ fn ask(address: &str, request: &str, dues: impl Iterator<Item = Instant>) -> See
     let mut connection = connect(address).ok();
     for due in dues {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        if due.elapsed() > PATIENCE {
+        if due.elapsed() > ANSWER_TIMEOUT {
             seen.wrong += 1;
             continue;
         }
@@ -96,7 +96,7 @@ fn ask(address: &str, request: &str, dues: impl Iterator<Item = Instant>) -> See
 fn connect(address: &str) -> Result<BufReader<TcpStream>, Error> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     Ok(BufReader::new(stream))
 }
 

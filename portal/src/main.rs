@@ -96,7 +96,7 @@ fn service_name(command: Option<&Task>) -> Option<&'static str> {
 async fn run_traced(cli: Cli) -> Result<ExitCode> {
     let settings = &cli.settings;
     let traces = match service_name(cli.command.as_ref()) {
-        Some(name) => telemetry::start(settings, name)?,
+        Some(name) => telemetry::start(&settings.telemetry, &settings.tls, name)?,
         None => None,
     };
     let ended = run(cli).await;

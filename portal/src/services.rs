@@ -14,7 +14,7 @@ use command_stack::clock::Clock;
 use command_stack::http::{Commands, Webhooks};
 use command_stack::relay::Relay;
 use command_stack::webhooks::Deliveries;
-use events::readings::ReadingSender;
+use events::bus::ReadingSender;
 use events::{Chain, Partition};
 use orchestrator::Orchestrator;
 use orchestrator::upstream::{Protocol, Trust, Upstream};

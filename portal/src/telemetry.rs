@@ -22,8 +22,7 @@ use orchestrator::upstream::{Protocol, Trust, Upstream};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::settings::Settings;
-use crate::tls;
+use crate::tls::{self, Tls};
 
 /// For one batch of steps.
 const SENDING: Duration = Duration::from_secs(5);
@@ -64,14 +63,18 @@ pub(crate) struct Telemetry {
 pub(crate) struct Sending(SdkTracerProvider);
 
 /// Begins to send the traces of this service, if the settings ask for it.
-pub(crate) fn start(settings: &Settings, service: &'static str) -> Result<Option<Sending>> {
-    let Some((endpoint, collector)) = collector(settings)? else { return Ok(None) };
+pub(crate) fn start(
+    telemetry: &Telemetry,
+    tls: &Tls,
+    service: &'static str,
+) -> Result<Option<Sending>> {
+    let Some((endpoint, collector)) = collector(telemetry, tls)? else { return Ok(None) };
     let exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(collector)
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
         .build()?;
-    let of_new = Sampler::TraceIdRatioBased(settings.telemetry.trace_ratio);
+    let of_new = Sampler::TraceIdRatioBased(telemetry.trace_ratio);
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(of_new)))
@@ -82,15 +85,15 @@ pub(crate) fn start(settings: &Settings, service: &'static str) -> Result<Option
 }
 
 /// Checks the address of the collector, without sending anything.
-pub(crate) fn check(settings: &Settings) -> Result<()> {
-    collector(settings).map(drop)
+pub(crate) fn check(telemetry: &Telemetry, tls: &Tls) -> Result<()> {
+    collector(telemetry, tls).map(drop)
 }
 
-fn collector(settings: &Settings) -> Result<Option<(&str, Collector)>> {
-    let endpoint = settings.telemetry.otlp_endpoint.as_deref();
+fn collector<'a>(telemetry: &'a Telemetry, tls: &Tls) -> Result<Option<(&'a str, Collector)>> {
+    let endpoint = telemetry.otlp_endpoint.as_deref();
     let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) else { return Ok(None) };
     // The error does not repeat the address, which may hold a password.
-    let collector = Collector::at(endpoint, &tls::trust(&settings.tls)?)
+    let collector = Collector::at(endpoint, &tls::trust(tls)?)
         .context("--otlp-endpoint is not an address like http://HOST:PORT")?;
     Ok(Some((endpoint, collector)))
 }

@@ -20,7 +20,6 @@ pub use words::words;
 
 /// `portal.v1`, generated from `proto/portal/v1`.
 #[expect(
-    missing_docs,
     clippy::allow_attributes,
     clippy::large_enum_variant,
     clippy::too_many_lines,

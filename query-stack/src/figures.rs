@@ -10,10 +10,11 @@ use proto::metrics;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::view_store::{ParkedCounts, ParkedState, Unavailable, View, ViewStore};
+use crate::Unavailable;
+use crate::view_store::{ParkedCounts, ParkedState, View, ViewStore};
 
 /// How long a health check waits for what is parked.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Events that a view has not taken are counted up to here.
 const COUNTED: u32 = 100_000;
@@ -102,6 +103,6 @@ pub(crate) async fn parked_views(store: &dyn ViewStore, views: &[View]) -> Vec<P
         let (_, ParkedCounts { parked, waiting, .. }) = seen(store, view).await.ok()?;
         Some(ParkedView { view: view.to_string(), parked, waiting })
     }));
-    let seen = timeout(PATIENCE, look).await.unwrap_or_default();
+    let seen = timeout(STORE_TIMEOUT, look).await.unwrap_or_default();
     seen.into_iter().flatten().filter(|view| view.parked + view.waiting > 0).collect()
 }

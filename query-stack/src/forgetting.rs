@@ -16,8 +16,8 @@ use events::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::Unavailable;
 use crate::reading_store::ReadingStore;
-use crate::view_store::Unavailable;
 
 /// Events at a time.
 const PAGE: usize = 250;

@@ -3,14 +3,14 @@
 //! Lists, articles, users and the front page come from the views alone; PostgreSQL and RabbitMQ may
 //! be down. Only past states come from the log (`crate::history`).
 
+mod article_history;
 mod articles;
 mod follow;
-mod front;
+mod front_page;
 mod most_read;
-mod past;
-mod past_section;
 mod recommendations;
 mod section;
+mod section_as_of;
 mod users;
 mod waiting;
 
@@ -40,10 +40,11 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use self::most_read::Counted;
+use crate::Unavailable;
 use crate::figures::parked_views;
 use crate::projection::views;
 use crate::reading_store::ReadingStore;
-use crate::view_store::{ListPlace, Unavailable, View, ViewStore};
+use crate::view_store::{ListPlace, View, ViewStore};
 
 /// Concurrent queries of the view store.
 ///

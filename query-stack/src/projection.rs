@@ -6,9 +6,10 @@ use std::sync::Arc;
 use events::bus::Queue;
 use events::{Category, LogError, Partition, RecordedEvent, StreamId, Timestamp, Version};
 
+use crate::Unavailable;
 use crate::fold::{Program, fold};
 use crate::view_store::{
-    ApplyError, Change, Checkpoint, Document, Projection, Slot, Unavailable, View, ViewStore,
+    ApplyError, Change, Checkpoint, Document, Projection, Slot, View, ViewStore,
 };
 
 /// Why a view could not be advanced. An event that cannot be taken is no reason: its stream is

@@ -17,8 +17,8 @@ use chrono::Utc;
 use events::readings::Reading;
 use events::{ArticleId, Category, Dependency, Position, Timestamp, UserId};
 
+use crate::Unavailable;
 pub use crate::reading_profile::{Profile, Reader, skewed};
-use crate::view_store::Unavailable;
 
 /// How long it is kept what was read.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);

@@ -16,8 +16,9 @@ use events::{EventReader, LogError, Position, Timestamp};
 use tokio::time::sleep;
 
 use self::loading::Load;
+use crate::Unavailable;
 use crate::projection::{ProjectError, ViewWriter};
-use crate::view_store::{ApplyError, Checkpoint, Slot, Unavailable, View, ViewStore};
+use crate::view_store::{ApplyError, Checkpoint, Slot, View, ViewStore};
 
 /// Events in memory while catching up.
 const PAGE: usize = 500;

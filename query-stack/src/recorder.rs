@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::bus::BusError;
-use events::readings::{Reading, ReadingSubscriber};
+use events::bus::{BusError, ReadingSubscriber};
+use events::readings::Reading;
 use events::{Backoff, Chain};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

@@ -25,7 +25,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use events::{BoxError, Dependency, Partition, Position, ServerUrl, StreamId, Timestamp, Version};
+use events::{Dependency, Partition, Position, ServerUrl, StreamId, Timestamp, Version};
 use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -36,6 +36,7 @@ pub use self::moves::Move;
 pub use self::parked::{Parked, ParkedCounts, ParkedState};
 pub use self::search::{Relevance, Search, SearchPlace, search};
 pub use self::sqlite::SqliteViewStore;
+use crate::Unavailable;
 
 /// The kind of a view: what it stores of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -157,11 +158,6 @@ pub struct ListFilter {
     /// After this place in the list.
     pub after: Option<ListPlace>,
 }
-
-/// The store failed or did not answer; a retry may help.
-#[derive(Debug, thiserror::Error)]
-#[error("the view store is unavailable")]
-pub struct Unavailable(#[source] pub BoxError);
 
 /// Why a change was not applied; no part of it was.
 #[derive(Debug, thiserror::Error)]

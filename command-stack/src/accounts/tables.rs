@@ -1,15 +1,19 @@
 //! The tables of accounts, in the database of the log: in PostgreSQL and in SQLite.
 
+mod sessions;
+
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use events::personal::{KeyReader, UserKey};
 use events::{Chain, LogError, Timestamp, UserId};
 use sqlx::{PgPool, Postgres, QueryBuilder, Sqlite, SqlitePool};
+use uuid::Uuid;
 
-use super::{AccountStore, Claim, EmailDigest, NewAccount};
+use super::{AccountStore, Claim, NewAccount};
+use crate::email_digest::EmailDigest;
 use crate::event_log::log_error;
-use crate::sessions::{SessionStore, id};
+use crate::sessions::SessionStore;
 
 /// The tables in the database of the log.
 pub struct PostgresAccounts(pub PgPool);
@@ -20,6 +24,11 @@ pub struct SqliteAccounts(pub SqlitePool);
 fn key_of(bytes: Vec<u8>) -> Result<UserKey, LogError> {
     let bytes: Result<[u8; 32], _> = bytes.try_into();
     bytes.map(UserKey::new).map_err(|_| LogError::Corrupt("a key is not 32 bytes".into()))
+}
+
+/// An id as these tables keep it.
+fn id(text: &str) -> Result<Uuid, LogError> {
+    Uuid::parse_str(text).map_err(|error| LogError::Corrupt(error.into()))
 }
 
 fn user_of(text: &str) -> Result<UserId, LogError> {

@@ -19,7 +19,7 @@ use proto::trace::{SpanKind, Step};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use self::waiting::{Course, Turn, Waiting};
+use self::waiting::{Course, Ticket, Waiting};
 use super::{Append, AppendError, Appended};
 
 /// Requests that wait in the channel, and as many that were taken out of it: one more is turned
@@ -33,7 +33,7 @@ const BATCH_BYTES: usize = 8 << 20;
 const WAITING_BYTES: usize = 64 << 20;
 /// How long a request waits for its batch; a client that hears nothing for longer would rather have
 /// been told to come back.
-const PATIENCE: Duration = Duration::from_secs(2);
+const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) type Answer = Result<Appended, AppendError>;
 
@@ -88,12 +88,12 @@ impl AppendQueue {
 
     async fn wait(&self, append: Append) -> Answer {
         let (answer, mut answered) = oneshot::channel();
-        let turn = Arc::new(Turn::default());
-        let waiting = self.course.wait(append, answer, Arc::clone(&turn));
+        let ticket = Arc::new(Ticket::default());
+        let waiting = self.course.wait(append, answer, Arc::clone(&ticket));
         let sent = self.sender.try_send(waiting.ok_or(AppendError::Overloaded)?);
         sent.map_err(|_| AppendError::Overloaded)?;
-        let ended = match timeout(PATIENCE, &mut answered).await {
-            Err(_) if turn.give_up() => return Err(AppendError::Overloaded),
+        let ended = match timeout(APPEND_TIMEOUT, &mut answered).await {
+            Err(_) if ticket.give_up() => return Err(AppendError::Overloaded),
             // It is in the batch that the database has in hand: what becomes of it, only that tells.
             Err(_) => answered.await,
             Ok(ended) => ended,
@@ -187,7 +187,7 @@ fn next_batch(waiting: &mut VecDeque<Waiting>) -> (Vec<Append>, Vec<oneshot::Sen
     let mut touched = HashSet::new();
     let (mut events, mut bytes) = (0, 0);
     while let Some(next) = waiting.pop_front() {
-        if next.turn.is_given_up() {
+        if next.ticket.is_given_up() {
             continue;
         }
         let streams =
@@ -202,7 +202,7 @@ fn next_batch(waiting: &mut VecDeque<Waiting>) -> (Vec<Append>, Vec<oneshot::Sen
         let seen = names.into_iter().filter(|name| !touched.insert(name.clone())).count();
         if seen > 0 || full {
             later.push_back(next);
-        } else if next.turn.take() {
+        } else if next.ticket.take() {
             events += more;
             bytes += size;
             appends.push(next.append);

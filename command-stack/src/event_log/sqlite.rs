@@ -1,7 +1,7 @@
 //! The event log in a SQLite file: the embedded wiring. WAL mode with `synchronous=FULL`, so that
 //! what was acknowledged survives a power cut here as well.
 
-mod turn;
+mod leadership;
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use sqlx::types::Json;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::{Semaphore, watch};
 
-use self::turn::Turn;
+use self::leadership::SqliteLeadership;
 use super::append_queue::{Answer, AppendBatch, AppendQueue, BatchError};
 use super::stored::{
     self, StoredCommand, StoredEvent, batch_error, first_answer, log_error, recorded,
@@ -355,11 +355,11 @@ impl EventLog for SqliteEventLog {
     }
 
     async fn lead(&self, task: Task) -> Result<Option<Box<dyn Leadership>>, LogError> {
-        let turns = match task {
+        let leading = match task {
             Task::Relay => &self.relay,
             Task::Agenda => &self.agenda,
             Task::Webhooks => &self.webhooks,
         };
-        Ok(Turn::take(&self.pool, turns).map(|turn| Box::new(turn) as _))
+        Ok(SqliteLeadership::take(&self.pool, leading).map(|lead| Box::new(lead) as _))
     }
 }

@@ -5,6 +5,8 @@ use events::Role::{Admin, Author, Editor, Reader};
 use events::news::{ArticlePublished, ArticleRetracted, ArticleText, NewsEvent};
 
 use super::*;
+use crate::aggregate::Authorize;
+use crate::caller::Caller;
 use crate::newsroom_page::{Table, caller, may, row, sets_of_roles, table};
 
 fn category(name: &str) -> Category {

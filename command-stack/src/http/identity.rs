@@ -9,7 +9,7 @@ use proto::{Problem, Refusal};
 use uuid::Uuid;
 
 use super::{Commands, sign_in_first};
-use crate::access::Caller;
+use crate::caller::Caller;
 
 /// Who asks, and within which session.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::openapi::{ANY_TEXT, TEXT};
+use super::patterns::{ANY_TEXT, TEXT};
 use super::{Command, Commands, Id, Nothing, answer, explain};
 use crate::command_handler::{Handled, Target};
 use crate::news::{Begin, Change, NewsCommand, NewsError};
@@ -140,7 +140,7 @@ impl NewArticle {
     /// The command that this body asks for. The byline is left as it is written.
     ///
     /// # Errors
-    /// Every field that is not as API.md wants it.
+    /// Every field that is not as the OpenAPI document says.
     pub fn command(
         self,
         category: Category,

@@ -20,8 +20,9 @@ use uuid::Uuid;
 
 use super::identity::Identity;
 use super::{Command, Commands, explain_log};
-use crate::access::Caller;
-use crate::accounts::{EmailDigest, confirms};
+use crate::accounts::confirms;
+use crate::caller::Caller;
+use crate::email_digest::EmailDigest;
 use crate::passwords::{self, HashError};
 use crate::sessions::{Attempt, RefreshToken, TokenDigest, Used};
 use crate::signing_keys::SigningKeys;
@@ -118,7 +119,7 @@ async fn sign_in(
     let digest = EmailDigest::of(&email);
     let found = commands.accounts.find(&digest).await.map_err(|error| explain_log(&error))?;
     let (holder, hash) = found.unzip();
-    let _turn = commands.turns.take(&digest).await;
+    let _lock = commands.sign_in_locks.take(&digest).await;
     attempt(&commands, &digest, holder).await?;
     let right = passwords::verify(password, hash.clone()).await.map_err(explain_hash)?;
     let user = read_user(&commands, holder.unwrap_or(UserId(Uuid::nil()))).await?;
@@ -151,9 +152,9 @@ fn wrong_credentials(holder: Option<UserId>) -> Problem {
 /// Lets those who try to sign in with the same address come one after the other: who tries while
 /// another is tried would count as a failure, and may have the right password.
 #[derive(Clone)]
-pub(super) struct Turns(Arc<[Mutex<()>]>);
+pub(super) struct SignInLocks(Arc<[Mutex<()>]>);
 
-impl Turns {
+impl SignInLocks {
     pub(super) fn new() -> Self {
         Self((0..64).map(|_| Mutex::default()).collect())
     }

@@ -17,11 +17,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::news::check;
-use super::openapi::{EMAIL, TEXT};
+use super::patterns::{EMAIL, TEXT};
 use super::sessions::{attempt, explain_hash};
 use super::{Command, Commands, Id, Nothing, answer, explain, explain_log, no_content};
-use crate::accounts::{self, ClaimError, EmailDigest, NewAccount};
+use crate::accounts::{self, ClaimError, NewAccount};
 use crate::command_handler::{CommandError, Handled, Target};
+use crate::email_digest::EmailDigest;
 use crate::passwords::{self, HashError};
 use crate::user::{UserCommand, UserError};
 

@@ -5,6 +5,8 @@ use events::Role::{Admin, Author, Editor, Reader};
 use events::personal::UserKey;
 
 use super::*;
+use crate::aggregate::Authorize;
+use crate::caller::Caller;
 use crate::newsroom_page::{Table, caller, may, row, sets_of_roles, table, user};
 
 /// Sealed for user 1.

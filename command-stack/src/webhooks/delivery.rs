@@ -47,7 +47,7 @@ pub struct Deliveries {
 /// What the tasks share.
 struct Work {
     store: Arc<dyn WebhookStore>,
-    pages: Pages,
+    pages: LogPages,
     sender: Sender,
     clock: Clock,
     terms: Terms,
@@ -81,7 +81,7 @@ impl Deliveries {
         terms: Terms,
         clock: Clock,
     ) -> Self {
-        let (pages, sender) = (Pages::of(Arc::clone(&log)), Sender::new(terms.allow_private));
+        let (pages, sender) = (LogPages::of(Arc::clone(&log)), Sender::new(terms.allow_private));
         let appended = log.appended();
         let work = Arc::new(Work { store, pages, sender, clock, terms, appended });
         Self { log, work }
@@ -191,13 +191,13 @@ impl Work {
 }
 
 /// What is public of a piece of the log.
-struct Page {
+struct LogPage {
     after: Position,
     end: Position,
     events: Vec<PublicEvent>,
 }
 
-impl Page {
+impl LogPage {
     fn covers(&self, position: Position) -> bool {
         self.after <= position && position < self.end
     }
@@ -211,18 +211,18 @@ impl Page {
 
 /// Reads the log for all tasks. Those that are up to date want the same page: it is read once, and
 /// because the log only grows it stays right.
-struct Pages {
+struct LogPages {
     log: Arc<dyn EventLog>,
-    newest: Mutex<Arc<Page>>,
+    newest: Mutex<Arc<LogPage>>,
 }
 
-impl Pages {
+impl LogPages {
     fn of(log: Arc<dyn EventLog>) -> Self {
-        let nothing = Page { after: Position::START, end: Position::START, events: Vec::new() };
+        let nothing = LogPage { after: Position::START, end: Position::START, events: Vec::new() };
         Self { log, newest: Mutex::new(Arc::new(nothing)) }
     }
 
-    async fn after(&self, position: Position) -> Result<Arc<Page>, LogError> {
+    async fn after(&self, position: Position) -> Result<Arc<LogPage>, LogError> {
         let mut newest = self.newest.lock().await;
         if newest.covers(position) {
             return Ok(Arc::clone(&newest));
@@ -230,7 +230,7 @@ impl Pages {
         let events = self.log.read_after(position, None, PAGE).await?;
         let end = events.last().map_or(position, |last| last.position);
         let events = events.iter().filter_map(public).collect();
-        let page = Arc::new(Page { after: position, end, events });
+        let page = Arc::new(LogPage { after: position, end, events });
         if end > position {
             *newest = Arc::clone(&page);
         }

@@ -14,8 +14,10 @@ use uuid::Uuid;
 use self::readings::readings_wait_for_who_takes_them_and_come_back_if_he_does_not;
 use super::in_process::InProcessBus;
 use super::rabbitmq::RabbitMq;
-use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
-use crate::readings::{ReadingSender, ReadingSubscriber};
+use super::{
+    BusError, EventPublisher, EventSubscriber, Message, Queue, ReadingSender, ReadingSubscriber,
+    Subscription,
+};
 use crate::{Actor, Metadata, Partition, Position, RecordedEvent, Timestamp, UserId, Version};
 
 struct Bus {

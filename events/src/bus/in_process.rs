@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use super::{BusError, EventPublisher, EventSubscriber, Message, Queue, Subscription};
-use crate::readings::{Reading, ReadingSender, ReadingSubscriber};
+use super::{
+    BusError, EventPublisher, EventSubscriber, Message, Queue, ReadingSender, ReadingSubscriber,
+    Subscription,
+};
+use crate::readings::Reading;
 use crate::{BoxError, Dependency, Partition};
 
 /// Messages that wait in one queue at most.

@@ -7,7 +7,7 @@
 
 mod connecting;
 mod inspecting;
-mod readings;
+mod reading_queue;
 mod topology;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,13 +1,10 @@
 //! A page of a feed, whatever its format.
 
-use std::io;
-
-use axum::http::HeaderValue;
 use proto::Problem;
 use proto::v1::{ArticleSummary, TakenBack};
 
-use super::{LENGTH, Which, atom, json_feed, rss};
-use crate::home::{KEEP, Kind, Newest, Page, Status};
+use super::{LENGTH, RequestedFeed};
+use crate::home::{Newest, Status};
 use crate::list::{self, ListParameters};
 use crate::queries::QueryError;
 
@@ -56,7 +53,7 @@ impl Format {
 /// A page of a feed. It says nothing of when it was made, so that every door makes the same bytes of
 /// the same articles, and tags them alike.
 pub(super) struct Feed<'a> {
-    pub(super) which: &'a Which<'a>,
+    pub(super) which: &'a RequestedFeed<'a>,
     /// Newest first.
     pub(super) items: Vec<&'a ArticleSummary>,
     /// The last first; on the first page only.
@@ -67,11 +64,14 @@ pub(super) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// The first page.
+    /// The first page, and whether it is complete.
     ///
     /// # Errors
     /// 503 when nobody knows what is on it.
-    pub(super) fn newest(which: &'a Which<'a>, newest: &'a [Newest]) -> Result<Page, Problem> {
+    pub(super) fn newest(
+        which: &'a RequestedFeed<'a>,
+        newest: &'a [Newest],
+    ) -> Result<(Self, bool), Problem> {
         if newest.iter().all(|(_, state)| state.status == Status::Unavailable) {
             return Err(QueryError::Unavailable.into());
         }
@@ -80,25 +80,12 @@ impl<'a> Feed<'a> {
         let candidates = contents().flat_map(|content| &content.newest);
         let mut items: Vec<_> = candidates.map(|candidate| &candidate.summary).collect();
         items.sort_unstable_by(|a, b| parameters.place(b).cmp(&parameters.place(a)));
-        let list::Page { items, next } = parameters.page(items, |item| parameters.place(item));
+        let list::ListPage { items, next } = parameters.page(items, |item| parameters.place(item));
         let mut taken_back: Vec<_> = contents().flat_map(|content| &content.taken_back).collect();
         taken_back.sort_unstable_by(|a, b| (&b.at, &b.id).cmp(&(&a.at, &a.id)));
         taken_back.truncate(LENGTH as usize);
         let is_whole = newest.iter().all(|(_, state)| state.status == Status::Ok);
-        Self { which, items, taken_back, after: None, next }.write(is_whole)
-    }
-
-    /// # Errors
-    /// Only if a page cannot be written into memory.
-    pub(super) fn write(&self, whole: bool) -> Result<Page, Problem> {
-        let written: io::Result<_> = match self.which.format {
-            Format::Rss => rss::write(self),
-            Format::Atom => atom::write(self),
-            Format::Json => json_feed::write(self),
-        };
-        let varies = HeaderValue::from_static("accept-encoding, portal-min-position");
-        let kind = Kind { media_type: self.which.format.media_type(), keep: KEEP, varies };
-        Ok(Page::of(kind, written.map_err(|_| Problem::internal())?, whole))
+        Ok((Self { which, items, taken_back, after: None, next }, is_whole))
     }
 
     pub(super) fn title(&self) -> String {

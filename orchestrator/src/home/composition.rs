@@ -7,8 +7,8 @@ use proto::v1::{ArticleSummary, Profile};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::cached_part::{PartState, Status};
 use super::front::Front;
-use super::kept::{State, Status};
 use super::section::{Candidate, Content};
 use crate::recommendations::{Recommended, recommend};
 
@@ -24,8 +24,8 @@ pub(crate) const CHOICE: usize = 50;
 
 /// The parts that a page is composed of.
 pub(crate) struct Material {
-    pub(crate) sections: Vec<(Category, State<Content>)>,
-    pub(crate) front: State<Front>,
+    pub(crate) sections: Vec<(Category, PartState<Content>)>,
+    pub(crate) front: PartState<Front>,
     /// All events up to here are included, except in stale parts.
     pub(crate) position: Position,
 }
@@ -56,7 +56,7 @@ struct Section<'a> {
 impl Material {
     /// Whether there is nothing to show; an empty page would look like no news.
     pub(crate) fn is_nothing(&self) -> bool {
-        let is_ok = |(_, state): &(_, State<_>)| state.status == Status::Ok;
+        let is_ok = |(_, state): &(_, PartState<_>)| state.status == Status::Ok;
         !self.sections.iter().any(is_ok) && self.candidates().next().is_none()
     }
 

@@ -7,7 +7,7 @@ use events::{Category, Position, Timestamp};
 use futures::future::{join, try_join};
 use proto::v1::{self, MostRead};
 
-use super::kept::Source;
+use super::cached_part::Source;
 use crate::queries::{QueryError, QueryStacks, SECTION_DEADLINE, Terms};
 
 /// How many most-read articles are loaded; only these get a higher rank.

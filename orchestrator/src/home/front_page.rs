@@ -14,10 +14,10 @@ use proto::metrics::{self, PageWas};
 use proto::v1::{Happened, PublicEvent};
 use tokio::time::{Instant, timeout};
 
+use super::cached_part::{CachedPart, PartState, Revision};
 use super::composition::Material;
 use super::front::{Front, FrontSource};
-use super::kept::{Kept, Revision, State};
-use super::page::Page;
+use super::page::EncodedPage;
 use super::section::{Content, SectionSource};
 use crate::live::Tail;
 use crate::queries::{ANSWER_DEADLINE, QueryError, QueryStacks, Terms};
@@ -26,31 +26,31 @@ use crate::upstream::Upstream;
 /// How long to wait until the tail reaches a reader's position; then the query-stacks are queried.
 const HEARSAY: Duration = Duration::from_millis(150);
 /// How long to wait until the parts reach that position.
-const PATIENCE: Duration = Duration::from_secs(2);
+const POSITION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Additional articles loaded for a past page, since some appear elsewhere on it.
 const ELSEWHERE: usize = 30;
 
 pub(crate) struct FrontPage {
-    sections: Vec<Arc<Kept<SectionSource>>>,
-    front: Arc<Kept<FrontSource>>,
+    sections: Vec<Arc<CachedPart<SectionSource>>>,
+    front: Arc<CachedPart<FrontSource>>,
     tail: Arc<Tail>,
     revision: Revision,
     pages: RwLock<Option<Pages>>,
 }
 
 /// The newest articles of a category.
-pub(crate) type Newest = (Category, State<Content>);
+pub(crate) type Newest = (Category, PartState<Content>);
 
 /// Cached pages of one state of the parts, by articles per section.
 struct Pages {
     of: Material,
     /// The parts are at least as new as this revision.
     revision: u64,
-    by_limit: HashMap<usize, Arc<Page>>,
+    by_limit: HashMap<usize, Arc<EncodedPage>>,
 }
 
 impl Pages {
-    fn kept(&self, limit: usize) -> Option<Arc<Page>> {
+    fn kept(&self, limit: usize) -> Option<Arc<EncodedPage>> {
         let page = self.by_limit.get(&limit)?;
         metrics::front_page(if page.is_whole() { PageWas::Fresh } else { PageWas::Stale });
         Some(Arc::clone(page))
@@ -62,11 +62,11 @@ impl FrontPage {
         let revision = Revision::default();
         let keep = |(category, upstream): &(Category, Upstream)| {
             let source = SectionSource::new(category.clone(), upstream.clone());
-            Arc::new(Kept::new(source, revision.clone()))
+            Arc::new(CachedPart::new(source, revision.clone()))
         };
         let sections = queries.all().iter().map(keep).collect();
         let front = FrontSource::new(Arc::clone(queries));
-        let front = Arc::new(Kept::new(front, revision.clone()));
+        let front = Arc::new(CachedPart::new(front, revision.clone()));
         Self { sections, front, tail, revision, pages: RwLock::default() }
     }
 
@@ -103,7 +103,7 @@ impl FrontPage {
         }
         let of = |name: &Option<String>| {
             let mut sections = self.sections.iter();
-            let is_it = |it: &&Arc<Kept<SectionSource>>| {
+            let is_it = |it: &&Arc<CachedPart<SectionSource>>| {
                 Some(it.source.category.as_str()) == name.as_deref()
             };
             sections.find(is_it).cloned()
@@ -127,7 +127,11 @@ impl FrontPage {
     ///
     /// # Errors
     /// 503 when there is nothing to show, or `min` is not reached in time.
-    pub(crate) async fn page(&self, limit: usize, min: Position) -> Result<Arc<Page>, Problem> {
+    pub(crate) async fn page(
+        &self,
+        limit: usize,
+        min: Position,
+    ) -> Result<Arc<EncodedPage>, Problem> {
         if min == Position::START
             && let Some(page) = self.kept(limit)
         {
@@ -160,13 +164,13 @@ impl FrontPage {
     }
 
     /// The cached public page, if no part has changed since it was composed.
-    pub(crate) fn kept(&self, limit: usize) -> Option<Arc<Page>> {
+    pub(crate) fn kept(&self, limit: usize) -> Option<Arc<EncodedPage>> {
         let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
         pages.as_ref().filter(|pages| pages.revision == self.revision.now())?.kept(limit)
     }
 
     fn is_current(&self, material: &Material) -> bool {
-        let is_now = |state: &State<Content>, section: &Arc<Kept<SectionSource>>| {
+        let is_now = |state: &PartState<Content>, section: &Arc<CachedPart<SectionSource>>| {
             section.now().is_some_and(|now| now.is_same(state))
         };
         let mut sections = self.sections.iter().zip(&material.sections);
@@ -188,7 +192,7 @@ impl FrontPage {
     }
 
     async fn material_at(&self, min: Position) -> Result<Material, QueryError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + POSITION_TIMEOUT;
         let is_heard = self.hears_of(min).await;
         // A page with the new pins must also have the pinned articles.
         let front = self.front.at(min, &Arc::default(), is_heard, deadline).await?;
@@ -209,7 +213,7 @@ impl FrontPage {
     fn sections_of(
         &self,
         category: Option<&Category>,
-    ) -> impl Iterator<Item = &Kept<SectionSource>> {
+    ) -> impl Iterator<Item = &CachedPart<SectionSource>> {
         let sections = self.sections.iter().map(|section| &**section);
         sections.filter(move |it| category.is_none_or(|category| it.source.category == *category))
     }
@@ -223,7 +227,7 @@ impl FrontPage {
         category: Option<&Category>,
         min: Position,
     ) -> Result<Vec<Newest>, QueryError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + POSITION_TIMEOUT;
         let waits = min > Position::START;
         let is_heard = waits && self.hears_of(min).await;
         let sections = self.sections_of(category).map(async |section| {
@@ -239,21 +243,25 @@ impl FrontPage {
     /// Whether this is still the current state of the sections.
     pub(crate) fn is_newest(&self, newest: &[Newest]) -> bool {
         newest.iter().all(|(category, state)| {
-            let now = self.sections_of(Some(category)).find_map(Kept::now);
+            let now = self.sections_of(Some(category)).find_map(CachedPart::now);
             now.is_some_and(|now| now.is_same(state))
         })
     }
 
     /// The last known event of a category.
     pub(crate) fn last_event(&self, category: &Category) -> Position {
-        self.sections_of(Some(category)).map(Kept::last_event).max().unwrap_or_default()
+        self.sections_of(Some(category)).map(CachedPart::last_event).max().unwrap_or_default()
     }
 
     /// The page at this time, without articles retracted since.
     ///
     /// # Errors
     /// 503 when the log is unavailable: an incomplete past page would be wrong.
-    pub(crate) async fn page_as_of(&self, limit: usize, time: Timestamp) -> Result<Page, Problem> {
+    pub(crate) async fn page_as_of(
+        &self,
+        limit: usize,
+        time: Timestamp,
+    ) -> Result<EncodedPage, Problem> {
         let terms = Terms::new(Position::START, ANSWER_DEADLINE);
         let front = self.front.source.as_of(time, terms).await?;
         let depth = u32::try_from(limit + ELSEWHERE).unwrap_or(u32::MAX);
@@ -261,15 +269,15 @@ impl FrontPage {
             let source = &section.source;
             let named = front.named(&source.category);
             let (content, reached) = source.as_of(time, depth, &named, terms).await?;
-            Ok::<_, QueryError>((source.category.clone(), State::ok(content, reached, named)))
+            Ok::<_, QueryError>((source.category.clone(), PartState::ok(content, reached, named)))
         });
         let sections = try_join_all(sections).await?;
         let position = sections.iter().map(|(_, state)| state.reached).min().unwrap_or_default();
-        let front = State::ok(front, position, Arc::default());
+        let front = PartState::ok(front, position, Arc::default());
         compose(&Material { sections, front, position }, limit)
     }
 
-    fn material_of(&self, front: State<Front>, sections: Vec<State<Content>>) -> Material {
+    fn material_of(&self, front: PartState<Front>, sections: Vec<PartState<Content>>) -> Material {
         let head = self.tail.heard().unwrap_or_default();
         let complete = self.sections.iter().zip(&sections);
         let complete = complete.map(|(section, state)| section.complete_to(state, head)).min();
@@ -279,9 +287,9 @@ impl FrontPage {
     }
 }
 
-fn compose(material: &Material, limit: usize) -> Result<Page, Problem> {
+fn compose(material: &Material, limit: usize) -> Result<EncodedPage, Problem> {
     if material.is_nothing() {
         return Err(QueryError::Unavailable.into());
     }
-    Page::new(&material.compose(limit, None, Timestamp::from(chrono::Utc::now())))
+    EncodedPage::new(&material.compose(limit, None, Timestamp::from(chrono::Utc::now())))
 }

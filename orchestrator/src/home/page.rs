@@ -47,7 +47,7 @@ const BROTLI_QUALITY: i32 = 4;
 const BROTLI_WINDOW: i32 = 20;
 
 /// A public page.
-pub(crate) struct Page {
+pub(crate) struct EncodedPage {
     kind: Kind,
     /// Strong tag of the plain bytes; the tag of each encoding starts with it.
     tag: String,
@@ -81,7 +81,7 @@ impl Form {
     }
 }
 
-impl Page {
+impl EncodedPage {
     /// # Errors
     /// 500 if serde cannot serialise the page; none does so.
     pub(crate) fn new(home: &Home<'_>) -> Result<Self, Problem> {

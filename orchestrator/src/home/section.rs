@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use events::{Category, Position, Timestamp};
 use proto::v1::{ArticleSummary, GetSectionRequest, Section, TakenBack};
 
-use super::kept::{Kept, Source};
+use super::cached_part::{CachedPart, Source};
 use crate::queries::{QueryError, Terms, get_section};
 use crate::upstream::Upstream;
 
@@ -128,7 +128,7 @@ impl Source for SectionSource {
     }
 }
 
-impl Kept<SectionSource> {
+impl CachedPart<SectionSource> {
     /// Removes an article from the section, even if its query-stack is down.
     pub(crate) fn remove(&self, id: &str, position: Position) {
         // First, so that an answer being processed at this moment is cleaned as well.

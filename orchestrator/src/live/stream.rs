@@ -17,8 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::earlier_events::EarlierEvents;
 use super::malformed;
-use super::past::Past;
 use super::tail::{Next, Tail, frame, is_of};
 
 /// Proxies and browsers close connections that are idle for about a minute.
@@ -27,7 +27,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Accepts clients, up to a limit.
 pub(crate) struct Listeners {
     tail: Arc<Tail>,
-    past: Arc<Past>,
+    earlier: Arc<EarlierEvents>,
     places: Arc<Semaphore>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Listeners {
 /// An event wakes thousands of them at once, so each must do little.
 struct Listener {
     tail: Arc<Tail>,
-    past: Arc<Past>,
+    earlier: Arc<EarlierEvents>,
     head: watch::Receiver<Option<Position>>,
     category: Option<Category>,
     /// All events up to here were sent.
@@ -78,13 +78,13 @@ impl Drop for Place {
 }
 
 impl Listeners {
-    pub(crate) fn new(tail: Arc<Tail>, past: Arc<Past>, at_most: usize) -> Self {
-        Self { tail, past, places: Arc::new(Semaphore::new(at_most)) }
+    pub(crate) fn new(tail: Arc<Tail>, earlier: Arc<EarlierEvents>, at_most: usize) -> Self {
+        Self { tail, earlier, places: Arc::new(Semaphore::new(at_most)) }
     }
 
     /// The same with another limit.
     pub(crate) fn at_most(&self, clients: usize) -> Self {
-        Self::new(Arc::clone(&self.tail), Arc::clone(&self.past), clients)
+        Self::new(Arc::clone(&self.tail), Arc::clone(&self.earlier), clients)
     }
 
     /// Subscribes to a category, or to all, after a position or from now on.
@@ -103,7 +103,7 @@ impl Listeners {
         let (head, heard) = self.tail.reached(after, malformed).await?;
         let listener = Listener {
             tail: Arc::clone(&self.tail),
-            past: Arc::clone(&self.past),
+            earlier: Arc::clone(&self.earlier),
             head,
             category,
             sent: after.unwrap_or(heard),
@@ -176,12 +176,12 @@ impl Listener {
     async fn older(&mut self) -> Option<Bytes> {
         let until = self.heartbeat.deadline();
         let page = tokio::select! {
-            page = self.past.page_after(self.sent, until) => page,
+            page = self.earlier.page_after(self.sent, until) => page,
             () = self.ending.cancelled() => return Some(self.stopped()),
         };
         match page {
             Ok(Some(page)) => {
-                let frames = self.past(&page);
+                let frames = self.earlier(&page);
                 let is_due = frames.is_none() && until <= Instant::now();
                 if is_due { Some(self.still_here()) } else { frames }
             }
@@ -199,7 +199,7 @@ impl Listener {
     }
 
     /// The events of a page that are for this client.
-    fn past(&mut self, happened: &Happened) -> Option<Bytes> {
+    fn earlier(&mut self, happened: &Happened) -> Option<Bytes> {
         let wanted = self.category.as_ref().map(Category::as_str);
         let events = happened.events.iter();
         let events = events.filter(|it| is_of(it.category.as_deref(), it.from.as_deref(), wanted));

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::Upstream;
 
 #[derive(Clone)]
-pub(super) struct Breaker(Arc<Mutex<State>>);
+pub(super) struct Breaker(Arc<Mutex<Observations>>);
 
-struct State {
+struct Observations {
     /// The longest missed deadline since it opened; `None` while closed.
     missed: Option<Duration>,
     last_answer: Instant,
@@ -24,18 +24,18 @@ struct State {
 
 impl Breaker {
     pub(super) fn closed() -> Self {
-        Self(Arc::new(Mutex::new(State { missed: None, last_answer: Instant::now() })))
+        Self(Arc::new(Mutex::new(Observations { missed: None, last_answer: Instant::now() })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Observations> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Upstream {
     /// Whether a request with this deadline is rejected.
-    pub(crate) fn is_cut_off(&self, patience: Duration) -> bool {
-        self.breaker.state().missed.is_some_and(|missed| patience <= missed)
+    pub(crate) fn is_cut_off(&self, timeout: Duration) -> bool {
+        self.breaker.state().missed.is_some_and(|missed| timeout <= missed)
     }
 
     /// Records any answer, also an error.
@@ -46,13 +46,13 @@ impl Upstream {
     /// Records a missed deadline, and opens the breaker if nothing else was answered since `since`.
     ///
     /// A connection failure is recorded with an unlimited deadline, because waiting would not help.
-    pub(crate) fn silent(&self, since: Instant, patience: Duration) {
+    pub(crate) fn silent(&self, since: Instant, timeout: Duration) {
         let mut state = self.breaker.state();
         if state.last_answer > since {
             return;
         }
         let was_closed = state.missed.is_none();
-        state.missed = state.missed.max(Some(patience));
+        state.missed = state.missed.max(Some(timeout));
         if was_closed {
             metrics::breaker(self.name(), BreakerState::Open);
             tracing::warn!(upstream = self.name(), "silent: not asked until it is well again");
@@ -71,7 +71,7 @@ impl Upstream {
             metrics::breaker(self.name(), BreakerState::Open);
         }
         let mut state = self.breaker.state();
-        *state = State { missed: None, last_answer: Instant::now() };
+        *state = Observations { missed: None, last_answer: Instant::now() };
         metrics::breaker(self.name(), BreakerState::Closed);
         tracing::info!(upstream = self.name(), "well again");
     }

@@ -37,7 +37,7 @@ use crate::wiring;
 const IN_FLIGHT: usize = 64;
 
 /// How long one article is tried again while the log does not answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 
 type Entries = Pin<Box<dyn Stream<Item = Result<Entry>> + Send>>;
 
@@ -142,7 +142,7 @@ async fn carry_out(
             Ok(handled) if handled.aggregate.id.0 == id => Ok(Outcome::Added),
             Ok(_) => Ok(Outcome::AlreadyThere),
             Err(CommandError::InProgress) => Ok(Outcome::Twin(context)),
-            Err(error) if is_passing(&error) && began.elapsed() < PATIENCE => {
+            Err(error) if is_passing(&error) && began.elapsed() < RETRY_TIMEOUT => {
                 backoff.pause().await;
                 continue;
             }

@@ -15,7 +15,7 @@ use crate::settings::{Addresses, Verify};
 use crate::wiring;
 
 /// How long a view may take to catch up with what was in the log when it was looked at.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What was looked at, and how it is. With `--json` this is printed.
@@ -141,7 +141,7 @@ pub(super) async fn views(
 
 /// A view that runs catches up within moments; one that does not is behind.
 async fn look_at(log: &dyn EventReader, store: &dyn ViewStore, view: &View) -> Result<Finding> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + CATCH_UP_TIMEOUT;
     let head = log.last_position(Some(&view.partition), Position::END).await?;
     while store.state(view).await?.live.position < head && Instant::now() < deadline {
         sleep(LOOK_AGAIN).await;

@@ -12,7 +12,7 @@ use crate::support::http::Answer;
 use crate::writers::Writer;
 
 /// How long a client goes on to ask what became of a command.
-const PATIENCE: Duration = Duration::from_secs(120);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A request that can be sent again.
 pub(crate) struct Request {
@@ -58,7 +58,7 @@ impl Writer {
             let answer = Answer::try_of(self.build(request)).await.ok();
             let answer = answer.filter(Answer::says_what_became_of_it);
             let can_repeat = request.key || request.if_match.is_some();
-            if answer.is_some() || !can_repeat || began.elapsed() > PATIENCE {
+            if answer.is_some() || !can_repeat || began.elapsed() > RETRY_TIMEOUT {
                 return Reply { answer, repeated };
             }
             repeated = true;

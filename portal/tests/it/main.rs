@@ -14,6 +14,7 @@ mod feeds;
 mod front;
 mod home;
 mod hostile;
+mod imports;
 mod journey;
 mod limits;
 mod live;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::past::point;
+use super::article_history::point;
 use super::{Queries, at_most, id, malformed, nothing, place, read, viewer};
 use crate::view_store::{Document, ListFilter, Relevance, SearchPlace, View, search};
 

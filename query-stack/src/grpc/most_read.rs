@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::{Queries, unavailable};
+use crate::Unavailable;
 use crate::reading_store::{MostRead, ReadingStore};
-use crate::view_store::Unavailable;
 
 /// Older readings do not count.
 const RECENT: chrono::Duration = chrono::Duration::hours(24);

@@ -10,7 +10,7 @@ use super::Queries;
 use crate::view_store::{Checkpoint, Move, View};
 
 /// How long a query waits for its `min_position`.
-const PATIENCE: Duration = Duration::from_secs(2);
+const POSITION_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a view needs for a new event: the bus, and up to four steps of the projector.
 const ON_THE_BUS: Duration = Duration::from_millis(15);
 const STEPS: u32 = 4;
@@ -26,7 +26,7 @@ impl Queries {
     /// The live generation of a view, once it has all events of its partition up to `min`.
     pub(super) async fn live(&self, view: &View, min: i64) -> Result<Checkpoint, Status> {
         let min = Position::new(min);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + POSITION_TIMEOUT;
         if let Some(reached) = self.reached_here(view, min, deadline).await {
             return Ok(reached);
         }
@@ -67,7 +67,7 @@ impl Queries {
         if min == Position::START {
             return Ok(());
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + POSITION_TIMEOUT;
         let last = timeout_at(deadline, self.last_of_partition(&View::users(), min)).await;
         let needed = last.unwrap_or(min);
         let (mut place, mut pause) = (None, LOOK_AGAIN);

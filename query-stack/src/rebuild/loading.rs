@@ -9,8 +9,9 @@ use events::{EventReader, Partition, Position, RecordedEvent, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 
 use super::{Built, OnProgress, Progress, RebuildError, superseded};
+use crate::Unavailable;
 use crate::fold::fold_streams;
-use crate::view_store::{Change, Checkpoint, Parked, Slot, Unavailable, View, ViewStore};
+use crate::view_store::{Change, Checkpoint, Parked, Slot, View, ViewStore};
 
 /// Pages being folded and written, enough that neither log nor store waits for the other.
 ///

@@ -11,7 +11,7 @@ mod collections;
 mod inspecting;
 mod parked;
 mod reading;
-mod readings;
+mod reading_store;
 mod slots;
 mod stored;
 mod upgrading;
@@ -30,7 +30,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::parked::StoredParked;
-use self::readings::Readings;
+use self::reading_store::Readings;
 use self::slots::Slots;
 use self::writing::Step;
 use super::generations::Generations;

@@ -6,7 +6,7 @@
 mod listing;
 mod loading;
 mod parked;
-mod readings;
+mod reading_store;
 mod searching;
 mod views;
 
@@ -37,12 +37,12 @@ use super::{
 pub struct SqliteViewStore {
     pool: SqlitePool,
     /// Only one connection waits for the write lock; the others are for readers.
-    turns: Arc<Mutex<()>>,
+    write_lock: Arc<Mutex<()>>,
     moves: Moves,
 }
 
 /// Held while a transaction writes.
-type Turn = OwnedMutexGuard<()>;
+type WriteLock = OwnedMutexGuard<()>;
 
 type Row = (Hyphenated, i64, Option<i64>, Json<Value>);
 
@@ -69,7 +69,7 @@ impl SqliteViewStore {
         let options =
             SqliteConnectOptions::new().filename(path).synchronous(SqliteSynchronous::Normal);
         let pool = events::sqlite::open(options, migrations()).await?;
-        Ok(Self { pool, turns: Arc::default(), moves: Moves::default() })
+        Ok(Self { pool, write_lock: Arc::default(), moves: Moves::default() })
     }
 
     /// What is in an existing file; for `portal doctor`.
@@ -80,9 +80,9 @@ impl SqliteViewStore {
         events::sqlite::inspect(path, &migrations()).await
     }
 
-    async fn write(&self) -> Result<(Turn, Transaction<'static, Sqlite>), sqlx::Error> {
-        let turn = Arc::clone(&self.turns).lock_owned().await;
-        Ok((turn, self.pool.begin_with("BEGIN IMMEDIATE").await?))
+    async fn write(&self) -> Result<(WriteLock, Transaction<'static, Sqlite>), sqlx::Error> {
+        let lock = Arc::clone(&self.write_lock).lock_owned().await;
+        Ok((lock, self.pool.begin_with("BEGIN IMMEDIATE").await?))
     }
 
     async fn change<T>(

@@ -3,8 +3,9 @@
 
 use futures::future::join_all;
 
-use super::super::{CLAIM_LIFETIME, Claim, EmailDigest};
+use super::super::{CLAIM_LIFETIME, Claim};
 use super::fixture::{Fixture, MOMENT, START, account, at};
+use crate::email_digest::EmailDigest;
 
 const LONG: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
 

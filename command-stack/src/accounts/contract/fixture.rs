@@ -9,7 +9,8 @@ use events::{DomainEvent, Timestamp, UserId, Version};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::super::{AccountStore, ClaimError, EmailDigest, NewAccount, claim, open};
+use super::super::{AccountStore, ClaimError, NewAccount, claim, open};
+use crate::email_digest::EmailDigest;
 use crate::event_log::StreamAppend;
 use crate::event_log::contract::fixture::{self as log, Database};
 

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use events::UserId;
 use uuid::Uuid;
 
-use super::super::{CLAIM_LIFETIME, EmailDigest};
+use super::super::CLAIM_LIFETIME;
 use super::fixture::{Fixture, START, account, at};
+use crate::email_digest::EmailDigest;
 use crate::sessions::TokenDigest;
 
 pub(super) async fn an_account_is_found_by_its_address_and_by_no_other(on: &Fixture) {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use sqlx::AssertSqlSafe;
 
-use super::super::EmailDigest;
 use super::fixture::{Fixture, START, TABLES, at};
+use crate::email_digest::EmailDigest;
 use crate::event_log::contract::fixture::Database;
 use crate::sessions::TokenDigest;
 

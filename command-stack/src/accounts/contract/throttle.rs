@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::super::EmailDigest;
 use super::fixture::{Fixture, MOMENT, START, at, seconds};
+use crate::email_digest::EmailDigest;
 use crate::sessions::Attempt;
 
 const ADA: &str = "ada@example.org";

@@ -8,26 +8,26 @@ use proto::metrics;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Answer, BATCH_BYTES, BATCH_EVENTS, PATIENCE, WAITING_BYTES};
+use super::{APPEND_TIMEOUT, Answer, BATCH_BYTES, BATCH_EVENTS, WAITING_BYTES};
 use crate::event_log::Append;
 
 /// A request that waits. Its room is given back when it is dropped.
 pub(super) struct Waiting {
     pub(super) append: Append,
     pub(super) answer: oneshot::Sender<Answer>,
-    pub(super) turn: Arc<Turn>,
+    pub(super) ticket: Arc<Ticket>,
     _room: Room,
 }
 
 /// Whether a request is still waiting: it is either taken into a batch or given up, never both.
 #[derive(Default)]
-pub(super) struct Turn(AtomicU8);
+pub(super) struct Ticket(AtomicU8);
 
 const WAITS: u8 = 0;
 const TAKEN: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
-impl Turn {
+impl Ticket {
     /// Whether it is in a batch now.
     pub(super) fn take(&self) -> bool {
         self.settle(TAKEN)
@@ -49,10 +49,10 @@ impl Turn {
 
 /// What goes on in the queue.
 #[derive(Default)]
-pub(super) struct Course(Mutex<State>);
+pub(super) struct Course(Mutex<QueueState>);
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     appends: usize,
     events: usize,
     bytes: usize,
@@ -62,7 +62,7 @@ struct State {
     last: Duration,
 }
 
-impl State {
+impl QueueState {
     /// How long who comes now would wait. What the batch in hand has taken so far, the others will
     /// take as well. While the database has nothing in hand nobody knows, and one goes and sees.
     fn expected(&self, now: Instant) -> Duration {
@@ -79,12 +79,12 @@ impl Course {
         self: &Arc<Self>,
         append: Append,
         answer: oneshot::Sender<Answer>,
-        turn: Arc<Turn>,
+        ticket: Arc<Ticket>,
     ) -> Option<Waiting> {
         let (events, bytes) = size(&append);
         let mut state = self.state();
         let full = state.bytes > 0 && state.bytes + bytes > WAITING_BYTES;
-        if full || state.expected(Instant::now()) > PATIENCE {
+        if full || state.expected(Instant::now()) > APPEND_TIMEOUT {
             return None;
         }
         state.appends += 1;
@@ -92,7 +92,7 @@ impl Course {
         state.events += events;
         state.bytes += bytes;
         let room = Room { course: Arc::clone(self), events, bytes };
-        Some(Waiting { append, answer, turn, _room: room })
+        Some(Waiting { append, answer, ticket, _room: room })
     }
 
     pub(super) fn begin(&self) {
@@ -104,7 +104,7 @@ impl Course {
         state.last = state.in_hand.take().map_or(Duration::ZERO, |began| began.elapsed());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

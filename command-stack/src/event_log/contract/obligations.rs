@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::super::{Duty, Obligation, StreamAppend};
 use super::fixture::{Fixture, append};
-use crate::accounts::{EmailDigest, NewAccount};
+use crate::accounts::NewAccount;
+use crate::email_digest::EmailDigest;
 
 fn category(name: &str) -> Category {
     name.parse().expect("a category")

@@ -7,6 +7,8 @@ use events::Role::{Admin, Author, Editor, Reader};
 
 use super::table::label;
 use super::*;
+use crate::aggregate::Authorize;
+use crate::caller::{Caller, Denied};
 use crate::newsroom_page::{caller, may, sets_of_roles, table};
 
 /// As the table names an article, and what happened to it. Every state has an article, and every

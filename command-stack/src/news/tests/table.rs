@@ -1,6 +1,8 @@
 //! The tables of docs/newsroom.md that say what follows from a command, cell by cell.
 
 use super::*;
+use crate::aggregate::Authorize;
+use crate::caller::Caller;
 use crate::newsroom_page::{Table, caller, may, row, table};
 
 /// Its row in the table.
@@ -104,7 +106,7 @@ fn how_an_article_begins_and_who_may_begin_it_is_what_the_table_says() {
         let events = Article::decide(None, &command, at(NOW)).expect("a beginning");
         let mut cells = vec![sent(begin, embargo_until), names(&events)];
         cells.extend(callers.iter().map(|(_, caller)| {
-            may(<Article as Aggregate>::authorize(None, &command, caller, at(NOW))).to_owned()
+            may(Article::authorize(None, &command, caller, at(NOW))).to_owned()
         }));
         computed.push(cells);
     }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use command_stack::access::Caller;
-use command_stack::accounts::{
-    AccountStore, EmailDigest, NewAccount, PostgresAccounts, SqliteAccounts, open,
-};
+use command_stack::accounts::{AccountStore, NewAccount, PostgresAccounts, SqliteAccounts, open};
 use command_stack::agenda::Agenda;
-use command_stack::aggregate::Aggregate;
+use command_stack::aggregate::Authorize;
+use command_stack::caller::Caller;
 use command_stack::clock::Clock;
-use command_stack::command_handler::{CommandHandler, Context, Precondition, Target};
+use command_stack::command_handler::{CommandHandler, Context, ExpectedVersion, Target};
+use command_stack::email_digest::EmailDigest;
 use command_stack::event_log::EventLog;
 use command_stack::news::{Begin, Change, NewsCommand};
 use command_stack::user::UserCommand;
@@ -76,7 +75,7 @@ impl Newsroom {
     pub(crate) async fn change(&self, article: ArticleId, change: Change) {
         let category = self.article(article).await.category;
         let command = NewsCommand::Change { category, change };
-        self.handle::<Article>(Target::Existing(article.0, Precondition::None), &command).await;
+        self.handle::<Article>(Target::Existing(article.0, ExpectedVersion::Any), &command).await;
     }
 
     /// Somebody with an account.
@@ -93,11 +92,11 @@ impl Newsroom {
 
     /// Says so in the log, and nothing more: as if the process had died after it.
     pub(crate) async fn erase(&self, user: UserId) {
-        let target = Target::Existing(user.0, Precondition::None);
+        let target = Target::Existing(user.0, ExpectedVersion::Any);
         self.handle::<User>(target, &UserCommand::Erase).await;
     }
 
-    async fn handle<A: Aggregate>(&self, target: Target, command: &A::Command) {
+    async fn handle<A: Authorize>(&self, target: Target, command: &A::Command) {
         let handled = self.handler.handle::<A>(target, command, &context()).await;
         assert!(handled.is_ok(), "the command was not carried out");
     }

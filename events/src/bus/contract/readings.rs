@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{Bus, Vhost, message, queue, vhost};
 use crate::bus::rabbitmq::RabbitMq;
-use crate::bus::{EventPublisher, Subscription};
-use crate::readings::{Reading, ReadingSender, ReadingSubscriber};
+use crate::bus::{EventPublisher, ReadingSender, ReadingSubscriber, Subscription};
+use crate::readings::Reading;
 use crate::{ArticleId, Timestamp, UserId};
 
 fn reading(number: u128) -> Reading {

@@ -15,12 +15,12 @@ fn section(
     category: &str,
     newest: &[(u8, i64)],
     named: &[(u8, i64)],
-) -> (Category, State<Content>) {
+) -> (Category, PartState<Content>) {
     let all = |articles: &[(u8, i64)]| {
         articles.iter().map(|(id, hours)| article(category, *id, *hours)).collect()
     };
     let content = Content { newest: all(newest), named: all(named), ..Default::default() };
-    let state = State::ok(content, Position::START, Arc::default());
+    let state = PartState::ok(content, Position::START, Arc::default());
     (category.parse().expect("a category"), state)
 }
 
@@ -28,7 +28,7 @@ fn material(front: Front) -> Material {
     let sports = section("sports", &[(1, 0), (2, 1), (3, 2)], &[(9, 100)]);
     let politics = section("politics", &[(4, 0), (5, 5)], &[]);
     let sections = vec![sports, politics];
-    let front = State::ok(front, Position::START, Arc::default());
+    let front = PartState::ok(front, Position::START, Arc::default());
     Material { sections, front, position: Position::START }
 }
 
@@ -107,7 +107,7 @@ fn what_is_not_there_is_left_out() {
 #[test]
 fn the_same_rank_is_decided_by_the_id() {
     let sections = vec![section("sports", &[(1, 0), (3, 0), (2, 0)], &[])];
-    let front = State::ok(Front::default(), Position::START, Arc::default());
+    let front = PartState::ok(Front::default(), Position::START, Arc::default());
     let position = Position::START;
     let material = Material { sections, front, position };
     let home = material.compose(3, None, Timestamp::from_millis(0));

@@ -38,7 +38,7 @@ async fn check(settings: &Settings) -> Result<()> {
     settings.check()?;
     tls::acceptor(&settings.tls)?;
     tls::trust(&settings.tls)?;
-    telemetry::check(settings)?;
+    telemetry::check(&settings.telemetry, &settings.tls)?;
     let listen = &settings.listen;
     let found = lookup_host(listen).await;
     found.map(drop).with_context(|| format!("--listen {listen} is no address like HOST:PORT"))

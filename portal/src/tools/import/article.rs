@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use command_stack::access::Caller;
+use command_stack::caller::Caller;
 use command_stack::command_handler::Context;
 use command_stack::event_log::CommandKey;
 use command_stack::http::{NewArticle, NewStatus};

@@ -17,7 +17,7 @@ impl SqliteViewStore {
         documents: &[Document],
     ) -> Result<(), ApplyError> {
         let name = view.to_string();
-        let (turn, mut transaction) = self.write().await?;
+        let (lock, mut transaction) = self.write().await?;
         let began = Instant::now();
         let known = views::find_or_insert(&mut transaction, &name).await?;
         if known.state.building != Some(building)
@@ -31,7 +31,7 @@ impl SqliteViewStore {
         }
         transaction.commit().await?;
         sleep(began.elapsed() / 2).await;
-        drop(turn);
+        drop(lock);
         Ok(())
     }
 }

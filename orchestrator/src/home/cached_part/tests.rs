@@ -31,10 +31,10 @@ impl Source for Script {
     }
 }
 
-fn kept(answers: &[Answer]) -> Arc<Kept<Script>> {
+fn kept(answers: &[Answer]) -> Arc<CachedPart<Script>> {
     let answers = Mutex::new(answers.iter().copied().collect());
     let (asked, gone) = (watch::Sender::default(), Mutex::new(0));
-    Arc::new(Kept::new(Script { answers, asked, gone }, Revision::default()))
+    Arc::new(CachedPart::new(Script { answers, asked, gone }, Revision::default()))
 }
 
 fn at(position: i64) -> Position {
@@ -42,14 +42,14 @@ fn at(position: i64) -> Position {
 }
 
 /// Refreshes until the script has returned all its answers and gets one more query.
-async fn keep(kept: &Arc<Kept<Script>>, questions: usize) {
+async fn keep(kept: &Arc<CachedPart<Script>>, questions: usize) {
     let keeping = tokio::spawn(Arc::clone(kept).keep(|_| ()));
     let mut asked = kept.source.asked.subscribe();
     asked.wait_for(|asked| asked.len() == questions).await.expect("questions");
     keeping.abort();
 }
 
-fn shown(kept: &Kept<Script>) -> (Status, i64, i64) {
+fn shown(kept: &CachedPart<Script>) -> (Status, i64, i64) {
     let state = kept.now().expect("a state");
     (state.status, *state.content, state.reached.get())
 }

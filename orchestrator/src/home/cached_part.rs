@@ -53,7 +53,7 @@ pub(crate) trait Source: Send + Sync + 'static {
 
 /// A part and the log position that it includes.
 #[derive(Debug)]
-pub(crate) struct State<T> {
+pub(crate) struct PartState<T> {
     pub(crate) status: Status,
     pub(crate) content: Arc<T>,
     /// All events of this part up to here are included.
@@ -64,7 +64,7 @@ pub(crate) struct State<T> {
 
 /// What the next refresh must include.
 #[derive(Debug, Clone, Default)]
-struct Wanted {
+struct RefreshGoal {
     /// The last known event of this part.
     position: Position,
     /// The first of its events that was not yet included.
@@ -92,28 +92,28 @@ impl Revision {
 }
 
 /// Refreshes and caches one part.
-pub(crate) struct Kept<S: Source> {
+pub(crate) struct CachedPart<S: Source> {
     pub(crate) source: S,
     revision: Revision,
-    wanted: watch::Sender<Wanted>,
-    state: watch::Sender<Option<State<S::Content>>>,
+    wanted: watch::Sender<RefreshGoal>,
+    state: watch::Sender<Option<PartState<S::Content>>>,
 }
 
-impl<T> Clone for State<T> {
+impl<T> Clone for PartState<T> {
     fn clone(&self) -> Self {
         let (content, named) = (Arc::clone(&self.content), Arc::clone(&self.named));
         Self { content, named, ..*self }
     }
 }
 
-impl<T> State<T> {
+impl<T> PartState<T> {
     /// Whether both give the same page.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.status == other.status && Arc::ptr_eq(&self.content, &other.content)
     }
 }
 
-impl<T: Default> State<T> {
+impl<T: Default> PartState<T> {
     pub(crate) fn ok(content: T, reached: Position, named: Arc<[String]>) -> Self {
         Self { status: Status::Ok, content: Arc::new(content), reached, named }
     }
@@ -130,7 +130,7 @@ impl<T: Default> State<T> {
     }
 }
 
-impl<S: Source> Kept<S> {
+impl<S: Source> CachedPart<S> {
     pub(crate) fn new(source: S, revision: Revision) -> Self {
         let (wanted, state) = (watch::Sender::default(), watch::Sender::new(None));
         Self { source, revision, wanted, state }
@@ -188,23 +188,23 @@ impl<S: Source> Kept<S> {
     }
 
     /// The cached state; `None` before the first load.
-    pub(crate) fn now(&self) -> Option<State<S::Content>> {
+    pub(crate) fn now(&self) -> Option<PartState<S::Content>> {
         self.state.borrow().clone()
     }
 
     /// The cached state; waits only for the first load.
-    pub(crate) async fn current(&self) -> State<S::Content> {
+    pub(crate) async fn current(&self) -> PartState<S::Content> {
         if let Some(state) = self.now() {
             return state;
         }
         let mut states = self.state.subscribe();
         let first = timeout(SECTION_DEADLINE, states.wait_for(Option::is_some)).await;
         let first = first.ok().and_then(Result::ok).and_then(|state| state.clone());
-        first.unwrap_or_else(State::unavailable)
+        first.unwrap_or_else(PartState::unavailable)
     }
 
     /// Up to where this state includes all events, if all events up to `head` are known.
-    pub(crate) fn complete_to(&self, state: &State<S::Content>, head: Position) -> Position {
+    pub(crate) fn complete_to(&self, state: &PartState<S::Content>, head: Position) -> Position {
         let wanted = self.wanted.borrow();
         if state.reached >= wanted.position {
             return head.max(state.reached);
@@ -225,19 +225,19 @@ impl<S: Source> Kept<S> {
         named: &Arc<[String]>,
         is_heard: bool,
         deadline: Instant,
-    ) -> Result<State<S::Content>, QueryError> {
+    ) -> Result<PartState<S::Content>, QueryError> {
         if is_heard && let Some(state) = self.reaching(min, named, deadline).await? {
             return Ok(state);
         }
         match self.source.ask(named, Terms::until(min, deadline)).await {
             Ok((content, reached)) => {
-                let state = State::ok(content, reached.max(min), Arc::clone(named));
-                Ok(State { content: self.source.clean(state.content, reached), ..state })
+                let state = PartState::ok(content, reached.max(min), Arc::clone(named));
+                Ok(PartState { content: self.source.clean(state.content, reached), ..state })
             }
             Err(QueryError::Behind) => Err(QueryError::Behind),
             Err(_) => {
                 let known = self.now().filter(|state| state.reached >= min);
-                Ok(known.map_or_else(State::unavailable, State::stale))
+                Ok(known.map_or_else(PartState::unavailable, PartState::stale))
             }
         }
     }
@@ -248,15 +248,15 @@ impl<S: Source> Kept<S> {
         min: Position,
         named: &[String],
         deadline: Instant,
-    ) -> Result<Option<State<S::Content>>, QueryError> {
+    ) -> Result<Option<PartState<S::Content>>, QueryError> {
         let needed = min.min(self.wanted.borrow().position);
-        let has_all = |state: &State<_>| {
+        let has_all = |state: &PartState<_>| {
             let has = |id: &String| state.named.binary_search(id).is_ok();
             let is_known = state.status != Status::Unavailable;
             is_known && state.reached >= needed && named.iter().all(has)
         };
         let mut states = self.state.subscribe();
-        let decided = |state: &Option<State<_>>| {
+        let decided = |state: &Option<PartState<_>>| {
             let state = state.as_ref();
             state.is_none_or(|state| has_all(state) || state.status != Status::Ok)
         };
@@ -278,13 +278,13 @@ impl<S: Source> Kept<S> {
                 changed(&state.content);
             }
             sleep(began.elapsed().min(LONGEST_PAUSE)).await;
-            let patience = if reached { LOOK_ANYWAY } else { RETRY };
-            let _ = timeout(patience, wanted.changed()).await;
+            let pause = if reached { LOOK_ANYWAY } else { RETRY };
+            let _ = timeout(pause, wanted.changed()).await;
         }
     }
 
     /// Loads the part; returns whether it includes everything in `aim`.
-    async fn refresh(&self, aim: &Wanted) -> bool {
+    async fn refresh(&self, aim: &RefreshGoal) -> bool {
         let terms = |min| Terms::new(min, SECTION_DEADLINE);
         let mut answer = self.source.ask(&aim.named, terms(aim.position)).await;
         let has_all = answer.is_ok();
@@ -297,14 +297,14 @@ impl<S: Source> Kept<S> {
             let before = state.clone();
             let next = match (answer, state.take()) {
                 (Ok((content, reached)), known) => {
-                    let next = State::ok(content, reached.max(min), Arc::clone(&aim.named));
+                    let next = PartState::ok(content, reached.max(min), Arc::clone(&aim.named));
                     let content = self.source.clean(next.content, reached);
                     // Equal content stays the same allocation, because pages compare pointers.
                     let same = known.filter(|known| known.content == content);
-                    State { content: same.map_or(content, |known| known.content), ..next }
+                    PartState { content: same.map_or(content, |known| known.content), ..next }
                 }
                 (Err(_), Some(known)) => known.stale(),
-                (Err(_), None) => State::unavailable(),
+                (Err(_), None) => PartState::unavailable(),
             };
             if before.is_none_or(|before| !before.is_same(&next)) {
                 self.revision.next();

@@ -11,10 +11,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::{DecodeError, DomainEvent};
+use crate::EventKind;
 use crate::front::FrontEvent;
 use crate::news::NewsEvent;
 use crate::user::UserEvent;
-use crate::{DecodeError, DomainEvent, EventKind};
 
 /// Where no function is named, what was written before is valid as it is: names and bylines may be
 /// sealed since version 2 (3 of `ArticlePublished`), and a published article may say since

@@ -10,8 +10,8 @@ use mongodb::bson::{Document as Bson, RawDocumentBuf, doc, rawdoc, serialize_to_
 use serde::{Deserialize, Serialize};
 
 use super::super::stored::within;
+use crate::Unavailable;
 use crate::reading_store::Reader;
-use crate::view_store::Unavailable;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredReading {

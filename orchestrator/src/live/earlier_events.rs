@@ -9,21 +9,21 @@ use proto::v1::Happened;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use super::follower;
+use super::following;
 use crate::queries::QueryStacks;
 
 /// Clients that read older events at the same time; the others wait.
-const READERS_OF_THE_PAST: usize = 16;
+const CONCURRENT_READERS: usize = 16;
 
 /// Reads older events for clients that missed them.
-pub(crate) struct Past {
+pub(crate) struct EarlierEvents {
     queries: Arc<QueryStacks>,
-    turns: Semaphore,
+    permits: Semaphore,
 }
 
-impl Past {
+impl EarlierEvents {
     pub(crate) fn new(queries: Arc<QueryStacks>) -> Self {
-        Self { queries, turns: Semaphore::new(READERS_OF_THE_PAST) }
+        Self { queries, permits: Semaphore::new(CONCURRENT_READERS) }
     }
 
     /// The first page of events after a position; `None` if no turn is free before `until`.
@@ -32,14 +32,14 @@ impl Past {
         position: Position,
         until: Instant,
     ) -> Result<Option<Happened>, BoxError> {
-        let Ok(turn) = timeout_at(until, self.turns.acquire()).await else { return Ok(None) };
-        let _turn = turn?;
+        let Ok(permit) = timeout_at(until, self.permits.acquire()).await else { return Ok(None) };
+        let _permit = permit?;
         let mut error = "there is no query-stack".into();
         for upstream in self.queries.upstreams() {
             let page = async {
-                let mut told = follower::begin(upstream, Some(position)).await?;
+                let mut told = following::begin(upstream, Some(position)).await?;
                 loop {
-                    let happened = follower::next(&mut told).await?;
+                    let happened = following::next(&mut told).await?;
                     if happened.position > position.get() {
                         return Ok(happened);
                     }

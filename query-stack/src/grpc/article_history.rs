@@ -14,10 +14,10 @@ use super::{Queries, id, malformed, nothing, read, silent_log, viewer};
 use crate::history::{Access, Ledger, Point, access};
 
 /// The deadline for computing the differences of one history.
-const DIFF_PATIENCE: Duration = Duration::from_millis(500);
+const DIFF_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What a viewer may see of an article's history.
-enum Past {
+enum ArticleHistory {
     Ledger { ledger: Ledger, since_publication: bool },
     Retracted(Retracted),
     Moved(String),
@@ -33,12 +33,12 @@ impl Queries {
         let _turn = self.ledgers.acquire().await;
         let past = self.past(category, id, viewer(request.viewer)?).await?;
         Ok(match past {
-            Past::Ledger { ledger, since_publication } => {
+            ArticleHistory::Ledger { ledger, since_publication } => {
                 let entries = entries(ledger, since_publication).await?;
                 history_answer::Answer::History(History { entries })
             }
-            Past::Retracted(retracted) => history_answer::Answer::Retracted(retracted),
-            Past::Moved(to) => history_answer::Answer::Moved(to),
+            ArticleHistory::Retracted(retracted) => history_answer::Answer::Retracted(retracted),
+            ArticleHistory::Moved(to) => history_answer::Answer::Moved(to),
         })
     }
 
@@ -50,13 +50,13 @@ impl Queries {
         viewer: Option<Viewer>,
     ) -> Result<article_answer::Answer, Status> {
         Ok(match self.past(category, id, viewer).await? {
-            Past::Ledger { ledger, since_publication } => {
+            ArticleHistory::Ledger { ledger, since_publication } => {
                 let state = ledger.at(point, since_publication).map_err(|error| corrupt(&error))?;
                 let body = serde_json::to_value(state.ok_or_else(nothing)?);
                 article_answer::Answer::Article(read(body.map_err(|error| corrupt(&error))?)?)
             }
-            Past::Retracted(retracted) => article_answer::Answer::Retracted(retracted),
-            Past::Moved(to) => article_answer::Answer::Moved(to),
+            ArticleHistory::Retracted(retracted) => article_answer::Answer::Retracted(retracted),
+            ArticleHistory::Moved(to) => article_answer::Answer::Moved(to),
         })
     }
 
@@ -65,7 +65,7 @@ impl Queries {
         category: &Category,
         id: Uuid,
         viewer: Option<Viewer>,
-    ) -> Result<Past, Status> {
+    ) -> Result<ArticleHistory, Status> {
         let events = self.log.read_stream(&StreamId::from(ArticleId(id))).await;
         let events = events.map_err(silent_log)?;
         let now = Timestamp::from(chrono::Utc::now());
@@ -75,22 +75,22 @@ impl Queries {
             Access::SincePublication => true,
             Access::Retracted(retraction) => {
                 let (at, reason) = (retraction.at.to_string(), retraction.reason);
-                return Ok(Past::Retracted(Retracted { at, reason }));
+                return Ok(ArticleHistory::Retracted(Retracted { at, reason }));
             }
-            Access::Moved(to) => return Ok(Past::Moved(to.to_string())),
+            Access::Moved(to) => return Ok(ArticleHistory::Moved(to.to_string())),
             Access::Nothing => return Err(nothing()),
         };
         let mut ledger = Ledger::read(&events).map_err(|error: BoxError| corrupt(&*error))?;
         let keys = self.keyring.keys_for(ledger.bylines()).await;
         let unreadable = |_| Status::unavailable("the keys of users cannot be read");
         ledger.open(&keys).map_err(unreadable)?;
-        Ok(Past::Ledger { ledger, since_publication })
+        Ok(ArticleHistory::Ledger { ledger, since_publication })
     }
 }
 
 /// Computed on a blocking thread, because comparing long texts takes time.
 async fn entries(ledger: Ledger, since_publication: bool) -> Result<Vec<HistoryEntry>, Status> {
-    let deadline = Instant::now() + DIFF_PATIENCE;
+    let deadline = Instant::now() + DIFF_TIMEOUT;
     let entries = tokio::task::spawn_blocking(move || ledger.entries(since_publication, deadline));
     let entries = entries.await.map_err(|error| corrupt(&error))?;
     entries.map_err(|error| corrupt(&error))

@@ -32,7 +32,7 @@ impl Queries {
         let _turn = self.pasts.acquire().await;
         let view = View::articles(category);
         let then = position_at(&*self.log, as_of).await.map_err(silent_log)?;
-        let mut past = Past { queries: self, view: &view, then, seen: HashMap::new() };
+        let mut past = EarlierArticles { queries: self, view: &view, then, seen: HashMap::new() };
         let mut newest: Vec<(Timestamp, Uuid)> = Vec::new();
         let mut from = then;
         'walk: loop {
@@ -70,7 +70,7 @@ fn came(event: &RecordedEvent) -> Option<Uuid> {
 }
 
 /// Past articles of a category, each read from the log once.
-struct Past<'a> {
+struct EarlierArticles<'a> {
     queries: &'a Queries,
     view: &'a View,
     then: Position,
@@ -78,7 +78,7 @@ struct Past<'a> {
     seen: HashMap<Uuid, Option<Document>>,
 }
 
-impl Past<'_> {
+impl EarlierArticles<'_> {
     /// The publication time of an article, if it was listed then.
     async fn listed_at(&mut self, id: Uuid) -> Result<Option<Timestamp>, Status> {
         if !self.seen.contains_key(&id) {

@@ -6,21 +6,18 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use events::{Backoff, BoxError, Chain, Position};
 use futures::FutureExt;
-use proto::v1::{FollowRequest, Happened};
-use tokio::time::timeout;
+use proto::v1::Happened;
 use tonic::Streaming;
 
-use super::tail::Tail;
 use crate::home::FrontPage;
+use crate::live::Tail;
+use crate::live::following::{begin, next};
 use crate::upstream::Upstream;
 
-/// Three heartbeats: a query-stack that sends nothing for this long is unresponsive.
-const SILENCE: Duration = Duration::from_millis(1_500);
-
+/// Follows one query-stack.
 pub(crate) struct Follower {
     pub(crate) upstream: Upstream,
     pub(crate) tail: Arc<Tail>,
@@ -68,20 +65,4 @@ impl Follower {
         }
         begin(&self.upstream, self.tail.heard()).await
     }
-}
-
-/// Opens the stream of events after a position, or from now on.
-pub(crate) async fn begin(
-    upstream: &Upstream,
-    after: Option<Position>,
-) -> Result<Streaming<Happened>, BoxError> {
-    let mut queries = upstream.queries();
-    let following = queries.follow(FollowRequest { after: after.map(Position::get) });
-    Ok(timeout(SILENCE, following).await??.into_inner())
-}
-
-/// Waits for the next message.
-pub(crate) async fn next(told: &mut Streaming<Happened>) -> Result<Happened, BoxError> {
-    let happened = timeout(SILENCE, told.message()).await??;
-    happened.ok_or_else(|| "it has ended".into())
 }

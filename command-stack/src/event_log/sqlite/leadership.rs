@@ -11,21 +11,21 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use super::super::{LeadError, Leadership, log_error};
 
 /// The permit of a task, until it is released or dropped.
-pub(super) struct Turn {
+pub(super) struct SqliteLeadership {
     pool: SqlitePool,
     permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl Turn {
+impl SqliteLeadership {
     /// Returns `None` while the permit is taken.
-    pub(super) fn take(pool: &SqlitePool, turns: &Arc<Semaphore>) -> Option<Self> {
-        let permit = Arc::clone(turns).try_acquire_owned().ok()?;
+    pub(super) fn take(pool: &SqlitePool, leading: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(leading).try_acquire_owned().ok()?;
         Some(Self { pool: pool.clone(), permit: Mutex::new(Some(permit)) })
     }
 }
 
 #[async_trait]
-impl Leadership for Turn {
+impl Leadership for SqliteLeadership {
     async fn confirm(&self) -> Result<(), LeadError> {
         if self.permit.lock().await.is_some() { Ok(()) } else { Err(LeadError::Lost) }
     }

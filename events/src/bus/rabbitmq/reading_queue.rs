@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::topology::{READINGS, declare_readings};
 use super::{ANSWER_TIMEOUT, OpenChannel, PERSISTENT, RabbitMq, answered, consume};
-use crate::bus::{BusError, Subscription};
-use crate::readings::{Reading, ReadingSender, ReadingSubscriber};
+use crate::bus::{BusError, ReadingSender, ReadingSubscriber, Subscription};
+use crate::readings::Reading;
 
 const REFUSED: &str = "the broker refused readings";
 

@@ -10,8 +10,8 @@ use sqlx::types::Json;
 use uuid::fmt::Hyphenated;
 
 use super::{SqliteViewStore, rows_at_most};
+use crate::Unavailable;
 use crate::reading_store::{MostRead, Profile, Reader, ReadingStore, skewed};
-use crate::view_store::Unavailable;
 
 #[async_trait]
 impl ReadingStore for SqliteViewStore {
@@ -20,7 +20,7 @@ impl ReadingStore for SqliteViewStore {
         for reading in readings {
             of_users.entry(reading.user_id).or_default().push(reading);
         }
-        let (_turn, mut transaction) = self.write().await?;
+        let (_lock, mut transaction) = self.write().await?;
         for (user, readings) in of_users {
             let reader = find(&mut *transaction, user).await?;
             let mut new = Vec::new();
@@ -91,7 +91,7 @@ impl ReadingStore for SqliteViewStore {
         up_to: Timestamp,
         by: Position,
     ) -> Result<(), Unavailable> {
-        let (_turn, mut transaction) = self.write().await?;
+        let (_lock, mut transaction) = self.write().await?;
         let reader = find(&mut *transaction, user).await?;
         if by <= reader.forgotten_by {
             return Ok(());
@@ -115,7 +115,7 @@ impl ReadingStore for SqliteViewStore {
     }
 
     async fn follow(&self, position: Position) -> Result<(), Unavailable> {
-        let (_turn, mut transaction) = self.write().await?;
+        let (_lock, mut transaction) = self.write().await?;
         sqlx::query(
             "INSERT INTO forgetting VALUES (1, ?)
              ON CONFLICT DO UPDATE SET position = max(position, excluded.position)",
@@ -157,7 +157,7 @@ impl ReadingStore for SqliteViewStore {
     }
 
     async fn refold(&self, user: UserId, before: Timestamp) -> Result<(), Unavailable> {
-        let (_turn, mut transaction) = self.write().await?;
+        let (_lock, mut transaction) = self.write().await?;
         sqlx::query("DELETE FROM readings WHERE user_id = ? AND at < ?")
             .bind(user.0.hyphenated())
             .bind(before.millis())

@@ -21,8 +21,8 @@ use self::stored::{
 use super::stored::{BATCH_OPERATIONS, batches};
 use super::writing::{Aborted, CHANGE_ATTEMPTS, commit};
 use super::{MongoViewStore, answered};
+use crate::Unavailable;
 use crate::reading_store::{MostRead, Profile, Reader, ReadingStore, skewed};
-use crate::view_store::Unavailable;
 
 const READINGS: &str = "readings";
 const READERS: &str = "readers";

@@ -6,6 +6,7 @@
 
 mod backoff;
 pub mod bus;
+mod email;
 mod envelope;
 pub mod front;
 mod ids;
@@ -17,10 +18,12 @@ mod role;
 pub mod seal;
 mod server_url;
 pub mod sqlite;
+pub mod text;
 mod upcast;
 pub mod user;
 
 pub use backoff::Backoff;
+pub use email::Email;
 pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, RecordedEvent, Stamp};
 pub use ids::{
     ArticleId, Category, InvalidId, Partition, Position, StreamId, Timestamp, UserId, Version,
@@ -28,3 +31,4 @@ pub use ids::{
 pub use reader::{BoxError, Chain, Dependency, EventReader, LogError, StreamPages, StreamSender};
 pub use role::Role;
 pub use server_url::ServerUrl;
+pub use text::Invalid;

@@ -8,19 +8,13 @@ use proto::openapi::{Call, Part, Who};
 use proto::token::PublicKeys;
 use serde_json::Value;
 
+use super::body::Nothing;
 use super::front::{Breaking, BreakingNews, Pinned, Pins};
 use super::news::{Destination, Embargo, NewArticle, NewText, Plan, Reason};
 use super::recommendations::Switch;
 use super::sessions::{Refresh, Session, SignIn, SignOut};
 use super::users::{NewPassword, NewUser, Profile, Roles};
-use super::webhooks::{Again, All, DeliveryPage, NewWebhook, Nothing, Paging, Seen, WithSecret};
-
-/// A text that is not blank and that PostgreSQL can hold.
-pub(super) const TEXT: &str = r"^[^\x00]*[^\s\x00][^\x00]*$";
-/// The same, or an empty one.
-pub(super) const ANY_TEXT: &str = r"^[^\x00]*$";
-/// One `@` with something on both sides.
-pub(super) const EMAIL: &str = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$";
+use super::webhooks::{Again, All, DeliveryPage, NewWebhook, Paging, Seen, WithSecret};
 
 const EDITORS: Who = Who::SignedIn(&[Editor]);
 const AUTHORS: Who = Who::SignedIn(&[Author, Editor]);

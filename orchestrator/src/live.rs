@@ -18,25 +18,32 @@ use axum::response::Response;
 use events::Position;
 use proto::Problem;
 use proto::conventions::Ending;
+use proto::fields::query;
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 pub(crate) use self::follower::Follower;
 pub(crate) use self::past::Past;
 pub(crate) use self::stream::Listeners;
 pub(crate) use self::tail::Tail;
 use crate::Door;
-use crate::parameters;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
 pub(crate) struct Wanted {
     /// Only of this one: see `/v1/categories`.
     category: Option<String>,
     /// Like `Last-Event-ID`, for a client that cannot set it: the position of a page, say.
     after: Option<Position>,
+}
+
+impl Wanted {
+    fn read(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| {
+            let (category, after) = (fields.optional("category"), fields.optional("after"));
+            Ok(Self { category: category?, after: after? })
+        })
+    }
 }
 
 pub(crate) async fn get(
@@ -45,7 +52,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted: Wanted = parameters::read(&uri)?;
+    let wanted = Wanted::read(&uri)?;
     let category =
         wanted.category.map(|name| portal.queries.category(&name).map(|of| of.0.clone()));
     let after = last_event_id(&headers)?.or(wanted.after);

@@ -35,7 +35,7 @@ static NOBODYS: LazyLock<Result<String, String>> = LazyLock::new(|| {
     hash_now(&uuid::Uuid::new_v4().to_string()).map_err(|error| error.to_string())
 });
 
-/// A password that a user chooses. There is no way to print it.
+/// A password that a user chooses. It cannot be printed.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 pub struct Password(Chosen);

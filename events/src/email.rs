@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 
 use crate::Invalid;
 
-/// One `@` with something on both sides, without spaces and control characters, of at most
-/// [`Email::MAX`] bytes.
+/// One `@` with something on both sides, no spaces or control characters, and no longer than SMTP
+/// allows.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(inline)]
 pub struct Email(

@@ -2,12 +2,12 @@
 //! `sessions` and `webhooks`; `openapi` has their contract. This file holds what they share: reading
 //! a command and explaining a refusal.
 
+mod body;
 mod bylines;
 mod front;
 mod identity;
 mod news;
 mod openapi;
-mod patterns;
 mod recommendations;
 mod sessions;
 mod users;
@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_MATCH};
+use axum::extract::FromRequestParts;
+use axum::http::header::{ETAG, HeaderName, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -28,20 +28,19 @@ use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events::personal::{KeyReader, Keyring};
-use events::{Category, Chain, LogError, Metadata, Position, Version};
+use events::{Category, Chain, Invalid, LogError, Metadata, Position, Version};
+use proto::Problem;
 use proto::conventions::{
-    self, Address, EntityTags, Need, PORTAL_POSITION, etag, liveness, read_body, readiness,
-    request_id, traceparent,
+    self, Address, EntityTags, Need, PORTAL_POSITION, etag, liveness, readiness, request_id,
+    traceparent,
 };
 use proto::metrics::exposition;
-use proto::{FieldError, Problem};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
-use serde_path_to_error::Segment;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use self::body::{Body, Nothing};
 use self::identity::Identity;
 use self::sessions::{SignInLocks, Tokens};
 use crate::accounts::AccountStore;
@@ -123,17 +122,23 @@ impl Commands {
         let known = self.categories.iter().find(|category| category.as_str() == name);
         known.cloned().ok_or_else(|| {
             let (status, kind) = (StatusCode::NOT_FOUND, "unknown-category");
-            let known: Vec<_> = self.categories.iter().map(Category::as_str).collect();
-            let detail = format!("the categories are {}", known.join(", "));
+            let detail = format!("the categories are {}", self.category_names());
             Problem::new(status, kind, "Unknown category", detail)
         })
     }
-}
 
-/// The body of a command that needs no arguments.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
+    /// A category that a field of a body names.
+    fn category_of_field(&self, name: &str) -> Result<Category, Invalid> {
+        let known = self.categories.iter().find(|category| category.as_str() == name);
+        let allowed = || format!("one of {}", self.category_names());
+        known.cloned().ok_or_else(|| Invalid::new("is not a category here", allowed()))
+    }
+
+    fn category_names(&self) -> String {
+        let names: Vec<_> = self.categories.iter().map(Category::as_str).collect();
+        names.join(", ")
+    }
+}
 
 /// A command as it came in: its body, its caller, and the version that the client expects.
 struct Command<T> {
@@ -153,20 +158,6 @@ impl<T> Command<T> {
     /// For a command that depends on nothing that the client has seen.
     fn act_on(&self, id: Uuid) -> Target {
         Target::Existing(id, self.expected.clone().unwrap_or(ExpectedVersion::Any))
-    }
-}
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let bytes = read_body(body).await?;
-        Ok(Self {
-            expected: expected_version(&parts.headers),
-            context: context(&parts, &bytes)?,
-            body: parse_json(&parts.headers, &bytes)?,
-        })
     }
 }
 
@@ -228,52 +219,6 @@ fn digest(parts: [&[u8]; 5]) -> [u8; 32] {
         digest.update(part);
     }
     digest.finalize().into()
-}
-
-/// An empty body reads as `{}`, so that commands without arguments need none.
-fn parse_json<T: DeserializeOwned>(headers: &HeaderMap, body: &Bytes) -> Result<T, Problem> {
-    let body = if body.is_empty() { &b"{}"[..] } else { body };
-    let json = headers.get(CONTENT_TYPE).is_none_or(|value| {
-        let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-        essence.trim().eq_ignore_ascii_case("application/json")
-    });
-    if !json {
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        let (kind, title) = ("unsupported-media-type", "Unsupported media type");
-        return Err(Problem::new(status, kind, title, "commands are application/json"));
-    }
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut reader);
-    parsed
-        .map_err(explain_json)
-        .and_then(|value| reader.end().map_err(|error| malformed_json(&error)).map(|()| value))
-}
-
-fn malformed_json(error: &serde_json::Error) -> Problem {
-    let detail = error.to_string();
-    Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "Malformed JSON", detail)
-}
-
-/// Well-formed JSON of the wrong shape names the field.
-fn explain_json(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    if error.inner().classify() != serde_json::error::Category::Data {
-        return malformed_json(error.inner());
-    }
-    let pointer: String = error.path().iter().map(pointer_part).collect();
-    let whole = error.inner().to_string();
-    let detail = whole.split(" at line ").next().unwrap_or_default();
-    Problem::invalid(vec![FieldError::new(pointer, detail)])
-}
-
-/// A part of an RFC 6901 pointer.
-fn pointer_part(segment: &Segment) -> String {
-    match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } | Segment::Enum { variant: key } => {
-            format!("/{}", key.replace('~', "~0").replace('/', "~1"))
-        }
-        Segment::Unknown => String::new(),
-    }
 }
 
 /// A path parameter that is a UUID; anything else names nothing, hence 404 and not 400.

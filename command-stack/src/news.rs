@@ -8,7 +8,7 @@
 use events::news::{
     Article, ArticleArchived, ArticleCorrected, ArticleDrafted, ArticleEmbargoed, ArticleMovedIn,
     ArticleMovedOut, ArticlePublished, ArticleRetracted, ArticleRevised, ArticleScheduled,
-    ArticleStatus, ArticleText, ArticleUnscheduled, NewsEvent,
+    ArticleStatus, ArticleText, ArticleUnscheduled, NewsEvent, Note, WrittenText,
 };
 use events::{
     ArticleId, BoxError, Category, DomainEvent, Stamp, StreamId, Timestamp, UserId, Version,
@@ -25,7 +25,7 @@ pub enum NewsCommand {
         /// Where it will appear.
         category: Category,
         /// The first text.
-        text: ArticleText,
+        text: WrittenText,
         /// Who begins it.
         author_id: Option<UserId>,
         /// How far it goes at once.
@@ -61,9 +61,9 @@ pub enum Change {
     /// Revise an unpublished article, or correct a published one, which then needs a note.
     Text {
         /// The new text.
-        text: ArticleText,
+        text: WrittenText,
         /// What was wrong, for the readers.
-        correction_note: Option<String>,
+        correction_note: Option<Note>,
     },
     /// Show it to the readers, as soon as an embargo allows.
     Publish,
@@ -88,7 +88,7 @@ pub enum Change {
     /// Take a published article back.
     Retract {
         /// Why, for the readers.
-        reason: String,
+        reason: Note,
     },
     /// Put a draft or a retracted article away.
     Archive,
@@ -171,7 +171,7 @@ impl Aggregate for Article {
     ) -> Result<Vec<NewsEvent>, NewsError> {
         match (state, command.clone()) {
             (None, NewsCommand::Begin { category, text, author_id, begin, embargo_until }) => {
-                let draft = ArticleDrafted { category, text, author_id };
+                let draft = ArticleDrafted { category, text: text.into(), author_id };
                 begin_article(draft, begin, embargo_until, now)
             }
             (Some(_), NewsCommand::Begin { .. }) => Err(NewsError::Exists),
@@ -274,15 +274,8 @@ fn change_article(
         NewsError::IllegalTransition { status: article.status, command: change.participle() };
     let category = article.category.clone();
     let event = match (article.status, change) {
-        (Draft | Scheduled | Published, Change::Text { text, .. }) if text == article.text => {
-            return Ok(Vec::new());
-        }
-        (Draft | Scheduled, Change::Text { text, .. }) => {
-            NewsEvent::Revised(ArticleRevised { category, text })
-        }
-        (Published, Change::Text { text, correction_note }) => {
-            let note = correction_note.ok_or(NewsError::MissingNote)?;
-            NewsEvent::Corrected(ArticleCorrected { category, text, note })
+        (Draft | Scheduled | Published, Change::Text { text, correction_note }) => {
+            return change_text(article, text.into(), correction_note);
         }
         (Draft | Scheduled, Change::Publish) => return Ok(publish_now(article, now)),
         // Also for an article that was published or changed meanwhile.
@@ -297,13 +290,30 @@ fn change_article(
         (Scheduled, Change::Unschedule) => NewsEvent::Unscheduled(ArticleUnscheduled { category }),
         (Draft | Scheduled, Change::Embargo { until }) => return embargo(article, until, now),
         (Published, Change::Retract { reason }) => {
-            NewsEvent::Retracted(ArticleRetracted { category, reason })
+            NewsEvent::Retracted(ArticleRetracted { category, reason: reason.into() })
         }
         (Draft | Retracted, Change::Archive) => NewsEvent::Archived(ArticleArchived { category }),
         (Draft | Scheduled | Published, Change::Move { to }) => return Ok(move_to(article, to)),
         _ => return Err(refused),
     };
     Ok(vec![event])
+}
+
+fn change_text(
+    article: &Article,
+    text: ArticleText,
+    correction_note: Option<Note>,
+) -> Result<Vec<NewsEvent>, NewsError> {
+    if text == article.text {
+        return Ok(Vec::new());
+    }
+    let category = article.category.clone();
+    Ok(vec![if article.status == ArticleStatus::Published {
+        let note = correction_note.ok_or(NewsError::MissingNote)?.into();
+        NewsEvent::Corrected(ArticleCorrected { category, text, note })
+    } else {
+        NewsEvent::Revised(ArticleRevised { category, text })
+    }])
 }
 
 /// Under embargo the decision stands and waits: the article is scheduled for the embargo's end.

@@ -1,13 +1,17 @@
 //! Passwords: hashed with argon2id, one per core at a time.
 
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use events::BoxError;
+use events::text::Text;
+use events::{BoxError, Invalid};
+use proto::fields::Field;
+use schemars::JsonSchema;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -31,6 +35,31 @@ static NOBODYS: LazyLock<Result<String, String>> = LazyLock::new(|| {
     hash_now(&uuid::Uuid::new_v4().to_string()).map_err(|error| error.to_string())
 });
 
+/// A password that a user chooses. It cannot be printed.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct Password(Chosen);
+
+type Chosen = Text<8, 200>;
+
+impl FromStr for Password {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        text.parse().map(Self)
+    }
+}
+
+impl Field for Password {
+    fn allowed() -> String {
+        Chosen::allowed()
+    }
+
+    fn read(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
 /// Why a password was not hashed or compared.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
@@ -47,9 +76,9 @@ pub enum HashError {
 ///
 /// # Errors
 /// See [`HashError`].
-pub async fn hash(password: String) -> Result<String, HashError> {
+pub async fn hash(password: Password) -> Result<String, HashError> {
     let _turn = turn().await?;
-    let hashed = spawn_blocking(move || hash_now(&password)).await;
+    let hashed = spawn_blocking(move || hash_now(password.0.as_str())).await;
     hashed.map_err(|died| HashError::Failed(died.into()))?.map_err(HashError::Failed)
 }
 
@@ -91,7 +120,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_right_password_of_somebody_is_right() {
-        let hashed = hash("correct horse".to_owned()).await.expect("a hash");
+        let hashed = hash("correct horse".parse().expect("a password")).await.expect("a hash");
         assert!(hashed.starts_with("$argon2id$"), "{hashed}");
         let verify = async |password: &str, hash: Option<&String>| {
             verify(password.to_owned(), hash.cloned()).await.expect("an answer")

@@ -17,14 +17,14 @@ use crate::aggregate::Aggregate;
 pub enum UserCommand {
     /// Open it.
     Register {
-        /// 1 to 100 characters.
+        /// An `events::user::Name`, sealed.
         name: PersonalText,
         /// Claimed for this user beforehand.
         email: PersonalText,
     },
     /// Change the name and the e-mail address.
     ChangeProfile {
-        /// 1 to 100 characters.
+        /// An `events::user::Name`, sealed.
         name: PersonalText,
         /// Claimed for this user beforehand; `None` leaves it as it is.
         email: Option<PersonalText>,

@@ -155,6 +155,24 @@ impl fmt::Display for UserId {
     }
 }
 
+impl FromStr for ArticleId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let id = Uuid::parse_str(text).ok();
+        id.map(Self).ok_or_else(|| InvalidId(text.to_owned(), "the id of an article"))
+    }
+}
+
+impl FromStr for UserId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let id = Uuid::parse_str(text).ok();
+        id.map(Self).ok_or_else(|| InvalidId(text.to_owned(), "the id of a user"))
+    }
+}
+
 /// A category of news: 1 to 32 of `a-z`, `0-9` and `-`, starting with a letter. It is a part of
 /// routing keys, queue names and collection names, hence the narrow alphabet.
 #[derive(

@@ -6,6 +6,7 @@
 
 mod backoff;
 pub mod bus;
+mod email;
 mod envelope;
 mod error;
 pub mod front;
@@ -21,9 +22,11 @@ pub mod seal;
 mod server_url;
 pub mod sqlite;
 mod stamp;
+pub mod text;
 pub mod user;
 
 pub use backoff::Backoff;
+pub use email::Email;
 pub use envelope::{Actor, DecodeError, DomainEvent, Metadata, NewEvent, RecordedEvent};
 pub use error::{BoxError, Chain, LogError};
 pub use ids::{
@@ -34,3 +37,4 @@ pub use reader::{Dependency, EventReader, StreamPages, StreamSender};
 pub use role::Role;
 pub use server_url::ServerUrl;
 pub use stamp::Stamp;
+pub use text::Invalid;

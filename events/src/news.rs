@@ -8,6 +8,7 @@
 //! new category have never seen it.
 
 mod article;
+mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,18 +17,19 @@ use crate::personal::{Keys, PersonalText};
 use crate::{Category, EventKind, Timestamp, UserId};
 
 pub use self::article::{Article, ArticleStatus, Correction, OutOfOrder, Retraction, Viewer};
+pub use self::text::{Byline, Content, Note, Summary, Tag, Tags, Title, WrittenText};
 
-/// What the newsroom wrote.
+/// What the newsroom wrote, as it is recorded. New texts come as [`WrittenText`], which has limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ArticleText {
-    /// 1 to 200 characters.
+    /// The headline.
     pub title: String,
-    /// Up to 500 characters, may be empty.
+    /// May be empty.
     #[serde(default)]
     pub summary: String,
-    /// 1 to 200,000 characters.
+    /// The text.
     pub content: String,
-    /// Up to 20 labels of 1 to 50 characters.
+    /// The labels.
     #[serde(default)]
     pub tags: Vec<String>,
     /// The author's line as it is printed; sealed when the author has an account.

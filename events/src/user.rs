@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::news::OutOfOrder;
 use crate::personal::PersonalText;
+use crate::text::Text;
 use crate::{EventKind, Role, Stamp, Timestamp, UserId, Version};
+
+/// The name of a user.
+pub type Name = Text<1, 100>;
 
 /// Somebody opened an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRegistered {
-    /// 1 to 100 characters.
+    /// A [`Name`], sealed.
     pub name: PersonalText,
     /// Absent in events of schema version 1.
     #[serde(default)]
@@ -23,7 +27,7 @@ pub struct UserRegistered {
 /// A user has another name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRenamed {
-    /// 1 to 100 characters.
+    /// A [`Name`], sealed.
     pub name: PersonalText,
 }
 

@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::Door;
 use crate::documents::{self, Form, negotiated};
 use crate::list::{ListPage, ListParameters};
-use crate::parameters;
+use crate::parameters::EarlierState;
 use crate::private::{private, varying};
 use crate::queries::{ANSWER_DEADLINE, QueryError, Terms, get_article, list_articles};
 use crate::site::Site;
@@ -47,7 +47,7 @@ pub(crate) async fn list(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let parameters = ListParameters::read(&uri)?.without_category()?;
+    let parameters = ListParameters::read_of_category(&uri)?;
     let asked = std::slice::from_ref(portal.queries.category(&category)?);
     Ok(answer_list(&portal, &parameters, asked, &headers).await)
 }
@@ -77,7 +77,7 @@ pub(crate) async fn page(
 ) -> Result<ListPage<ArticleSummary>, Problem> {
     let terms = Terms::of(headers, ANSWER_DEADLINE)?;
     let pages = try_join_all(asked.iter().map(async |(category, upstream)| {
-        let request = parameters.articles(category.as_str(), viewer.clone())?;
+        let request = parameters.articles(category.as_str(), viewer.clone());
         Ok::<_, Problem>(list_articles(upstream, request, terms).await?.items)
     }));
     let mut items = pages.await?.concat();
@@ -92,7 +92,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let past = parameters::earlier_state(&uri)?;
+    let past = EarlierState::read(&uri)?;
     let terms = Terms::of(&headers, ANSWER_DEADLINE)?;
     let (category, upstream) = portal.queries.category(&category)?;
     let (version, as_of) = (past.version, past.as_of.map(|time| time.to_string()));

@@ -20,25 +20,32 @@ use axum::response::Response;
 use events::{Category, Position};
 use proto::Problem;
 use proto::conventions::{Address, min_position};
+use proto::fields::query;
+use proto::v1::ListPlace;
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 use self::feed::{Feed, Format};
 use crate::home::{EncodedPage, FrontPage, KEEP, Kind, Newest};
-use crate::list::ListParameters;
+use crate::list::{ListParameters, place_after, write_cursor};
 use crate::site::Site;
-use crate::{Door, articles, parameters};
+use crate::{Door, articles};
 
 /// Articles of a page.
 const LENGTH: u32 = 50;
 /// What is the feed of all categories.
 const ALL: &str = "all";
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
 pub(crate) struct FeedParameters {
     /// As the link to the next page has it.
-    after: Option<String>,
+    #[schemars(with = "Option<String>")]
+    after: Option<ListPlace>,
+}
+
+impl FeedParameters {
+    fn read(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| Ok(Self { after: place_after(fields, false)? }))
+    }
 }
 
 pub(crate) async fn get(
@@ -47,7 +54,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let FeedParameters { after } = parameters::read(&uri)?;
+    let FeedParameters { after } = FeedParameters::read(&uri)?;
     let (name, format) = Format::of(&name)?;
     let category = match name {
         ALL => None,
@@ -73,17 +80,18 @@ pub(crate) struct RequestedFeed<'a> {
 async fn further(
     portal: &Door,
     wanted: &RequestedFeed<'_>,
-    after: String,
+    after: ListPlace,
     headers: &HeaderMap,
 ) -> Result<EncodedPage, Problem> {
     let asked = match wanted.category {
         Some(category) => slice::from_ref(portal.queries.category(category.as_str())?),
         None => portal.queries.all(),
     };
-    let parameters = ListParameters::pages(LENGTH, Some(after.clone()));
+    let cursor = write_cursor((None, &after.listed_at, &after.id));
+    let parameters = ListParameters::pages(LENGTH, Some(after));
     let page = articles::page(&parameters, asked, headers, None).await?;
     let (items, next) = (page.items.iter().collect(), page.next);
-    let feed = Feed { which: wanted, items, taken_back: Vec::new(), after: Some(after), next };
+    let feed = Feed { which: wanted, items, taken_back: Vec::new(), after: Some(cursor), next };
     write(&feed, true)
 }
 

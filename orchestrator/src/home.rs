@@ -16,8 +16,8 @@ use events::{Position, Timestamp, UserId};
 use futures::future::join;
 use proto::Problem;
 use proto::conventions::{answer_at_once, min_position};
+use proto::fields::query;
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 pub(crate) use self::cached_part::Status;
 use self::composition::CHOICE;
@@ -26,7 +26,7 @@ pub(crate) use self::front_page::{FrontPage, Newest};
 use self::page::VARIES;
 pub(crate) use self::page::{EncodedPage, KEEP, Kind, list, weight};
 use crate::Door;
-use crate::parameters;
+use crate::parameters::{Limit, limit};
 use crate::queries::{QueryError, SECTION_DEADLINE, Terms};
 use crate::rate_limits::is_for_everybody;
 
@@ -35,16 +35,25 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 /// Articles per section if the request sets no limit.
 const DEFAULT_LIMIT: u32 = 10;
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
 pub(crate) struct HomeParameters {
-    /// Articles in a section: 1 to 100, default 10.
-    #[schemars(range(min = 1, max = 100))]
-    limit: Option<u32>,
-    /// The page as readers saw it at this time.
+    /// Articles in a section: 10 if nothing is said.
+    #[schemars(with = "Option<Limit>")]
+    limit: u32,
+    /// The page as it was.
     as_of: Option<Timestamp>,
 }
 
+impl HomeParameters {
+    fn read(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| {
+            let (limit, as_of) = (limit(fields, DEFAULT_LIMIT), fields.optional("as_of"));
+            Ok(Self { limit: limit?, as_of: as_of? })
+        })
+    }
+}
+
+/// Where the page is.
 pub(crate) const ROUTE: &str = "/v1/home";
 
 /// Serves the cached public page before routing; `None` for every other request.
@@ -54,8 +63,7 @@ pub(crate) fn at_once(portal: &Door, request: &Request) -> Option<Response> {
         return None;
     }
     answer_at_once(request, ROUTE, || {
-        let wanted: HomeParameters = parameters::read(request.uri()).ok()?;
-        let limit = parameters::limit(wanted.limit, DEFAULT_LIMIT).ok()? as usize;
+        let limit = HomeParameters::read(request.uri()).ok()?.limit as usize;
         Some(portal.front_page.kept(limit)?.answer(request.headers()))
     })
 }
@@ -65,8 +73,8 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let HomeParameters { limit, as_of } = parameters::read(&uri)?;
-    let limit = parameters::limit(limit, DEFAULT_LIMIT)? as usize;
+    let HomeParameters { limit, as_of } = HomeParameters::read(&uri)?;
+    let limit = limit as usize;
     let (front_page, min) = (&portal.front_page, min_position(&headers)?);
     if let Some(time) = as_of {
         return Ok(front_page.page_as_of(limit, time).await?.answer(&headers));

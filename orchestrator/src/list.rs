@@ -1,19 +1,21 @@
 //! Lists: their parameters, their cursors and their shape.
 
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use axum::http::Uri;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events::news::ArticleStatus;
-use events::{Category, Timestamp, UserId};
+use events::{Category, Invalid, Timestamp, UserId};
+use proto::fields::{Field, Fields, Wrong, query};
 use proto::v1::{ArticleSummary, ListArticlesRequest, ListPlace, ListUsersRequest, Viewer};
 use proto::{Problem, words};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
-use crate::parameters::{self, invalid};
+use crate::parameters::{Limit, limit};
 
 const DEFAULT_LIMIT: u32 = 20;
 /// Characters of a question, and words in it: each is one more to look for.
@@ -23,14 +25,14 @@ const MOST_WORDS: usize = 10;
 const RELEVANCES: RangeInclusive<u32> = 1..=3;
 
 /// What a list can be asked for.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, PartialEq, JsonSchema)]
 pub(crate) struct ListParameters {
-    /// Items of a page: 1 to 100, 20 if nothing is said.
-    #[schemars(range(min = 1, max = 100))]
-    pub(crate) limit: Option<u32>,
+    /// Items of a page: 20 if nothing is said.
+    #[schemars(with = "Option<Limit>")]
+    limit: u32,
     /// The `next` of the page before.
-    after: Option<String>,
+    #[schemars(with = "Option<String>")]
+    after: Option<ListPlace>,
     /// See `/v1/categories`.
     #[schemars(with = "Option<Category>")]
     pub(crate) category: Option<String>,
@@ -39,11 +41,9 @@ pub(crate) struct ListParameters {
     /// Only by this user.
     author: Option<UserId>,
     /// Only of this status, for the newsroom: also what is not published.
-    #[schemars(with = "Option<ArticleStatus>")]
-    pub(crate) status: Option<String>,
+    pub(crate) status: Option<ArticleStatus>,
     /// Only with all these words, the most relevant first: up to 10 words.
-    #[schemars(length(min = 1, max = LONGEST_QUESTION))]
-    q: Option<String>,
+    q: Option<Question>,
     /// Only with exactly this byline, of somebody who has no account.
     byline: Option<String>,
     /// Only what was published from then on.
@@ -54,7 +54,7 @@ pub(crate) struct ListParameters {
 
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "{T}Page")]
+#[schemars(rename = "{T}ListPage")]
 pub(crate) struct ListPage<T> {
     pub(crate) items: Vec<T>,
     /// For `after`; null on the last page.
@@ -62,117 +62,87 @@ pub(crate) struct ListPage<T> {
 }
 
 impl ListParameters {
+    /// For an address of all categories.
+    ///
     /// # Errors
     /// 422 that names what is wrong with the query string.
     pub(crate) fn read(uri: &Uri) -> Result<Self, Problem> {
-        parameters::read(uri)
-    }
-
-    /// The pages of a length.
-    pub(crate) fn pages(limit: u32, after: Option<String>) -> Self {
-        Self { limit: Some(limit), after, ..Self::default() }
+        query(uri, |fields| {
+            let (category, list) = (fields.optional("category"), Self::of_category(fields));
+            Ok(Self { category: category?, ..list? })
+        })
     }
 
     /// For an address that is one category by itself.
     ///
     /// # Errors
-    /// 422 when another is asked for.
-    pub(crate) fn without_category(self) -> Result<Self, Problem> {
-        match self.category {
-            None => Ok(self),
-            Some(_) => Err(invalid("category", "the address names the category")),
-        }
+    /// 422 that names what is wrong with the query string.
+    pub(crate) fn read_of_category(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, Self::of_category)
     }
 
     /// For an address of which only pages can be asked for.
     ///
     /// # Errors
-    /// 422 when more is asked for.
-    pub(crate) fn only_paging(self) -> Result<Self, Problem> {
-        let Self { limit, after, .. } = self;
-        let paging = Self { limit, after, ..Self::default() };
-        let rest = Self { limit: None, after: None, ..self };
-        if rest == Self::default() {
-            Ok(paging)
-        } else {
-            Err(invalid("", "only limit and after are possible here"))
-        }
-    }
-
-    /// # Errors
-    /// 422 when the limit is not within 1 to 100.
-    pub(crate) fn limit(&self) -> Result<u32, Problem> {
-        parameters::limit(self.limit, DEFAULT_LIMIT)
-    }
-
-    /// The question for one category: one more than the page, to know whether there is a next one.
-    ///
-    /// # Errors
-    /// 422 when the cursor or the limit is not one of ours, or there is no such status.
-    pub(crate) fn articles(
-        &self,
-        category: &str,
-        viewer: Option<Viewer>,
-    ) -> Result<ListArticlesRequest, Problem> {
-        Ok(ListArticlesRequest {
-            category: category.to_owned(),
-            limit: self.limit()? + 1,
-            after: self.place_after()?,
-            tag: self.tag.clone(),
-            author_id: self.author.map(|id| id.to_string()),
-            min_position: 0,
-            status: self.status.as_deref().map(known_status).transpose()?,
-            viewer,
-            q: self.question()?,
-            byline: self.byline.clone(),
-            from: self.from.map(|time| time.to_string()),
-            to: self.to.map(|time| time.to_string()),
+    /// 422 that names what is wrong with the query string.
+    pub(crate) fn read_paging(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| {
+            let (limit, after) = (limit(fields, DEFAULT_LIMIT), place_after(fields, false));
+            Ok(Self::pages(limit?, after?))
         })
     }
 
-    /// What is searched for.
-    fn question(&self) -> Result<Option<String>, Problem> {
-        let Some(question) = &self.q else { return Ok(None) };
-        if self.status.is_some() {
-            return Err(invalid("q", "only what is published is searched: leave status out"));
-        }
-        if !(1..=LONGEST_QUESTION).contains(&question.chars().count()) {
-            return Err(invalid("q", format!("1 to {LONGEST_QUESTION} characters")));
-        }
-        if words(question).len() > MOST_WORDS {
-            return Err(invalid("q", format!("at most {MOST_WORDS} words")));
-        }
-        Ok(Some(question.clone()))
+    /// The pages of a length.
+    pub(crate) fn pages(limit: u32, after: Option<ListPlace>) -> Self {
+        Self { limit, after, ..Self::default() }
     }
 
-    /// A place in a list is none in a search, which has another order.
-    fn place_after(&self) -> Result<Option<ListPlace>, Problem> {
-        let after = self.after.as_deref().map(read_cursor).transpose()?;
-        match after {
-            Some(place) if place.relevance.is_some() != self.q.is_some() => Err(not_a_cursor()),
-            after => Ok(after),
+    fn of_category(fields: &mut Fields<'_>) -> Result<Self, Wrong> {
+        let (limit, tag) = (limit(fields, DEFAULT_LIMIT), fields.optional("tag"));
+        let (author, status) = (fields.optional("author"), fields.optional("status"));
+        let (q, byline) = (fields.optional("q"), fields.optional("byline"));
+        let (from, to) = (fields.optional("from"), fields.optional("to"));
+        let after = place_after(fields, !matches!(q, Ok(None)));
+        if let (Ok(Some(_)), Ok(Some(_))) = (&q, &status) {
+            let both = "cannot be combined with status: only what is published is searched";
+            fields.check("q", Err::<(), _>(both))?;
+        }
+        Ok(Self {
+            limit: limit?,
+            after: after?,
+            category: None,
+            tag: tag?,
+            author: author?,
+            status: status?,
+            q: q?,
+            byline: byline?,
+            from: from?,
+            to: to?,
+        })
+    }
+
+    /// The question for one category: one more than the page, to know whether there is a next one.
+    pub(crate) fn articles(&self, category: &str, viewer: Option<Viewer>) -> ListArticlesRequest {
+        ListArticlesRequest {
+            category: category.to_owned(),
+            limit: self.limit + 1,
+            after: self.after.clone(),
+            tag: self.tag.clone(),
+            author_id: self.author.map(|id| id.to_string()),
+            min_position: 0,
+            status: self.status.map(|status| status.to_string()),
+            viewer,
+            q: self.q.as_ref().map(|Question(text)| text.clone()),
+            byline: self.byline.clone(),
+            from: self.from.map(|time| time.to_string()),
+            to: self.to.map(|time| time.to_string()),
         }
     }
 
     /// The question for users, likewise.
-    ///
-    /// # Errors
-    /// 422 when the cursor or the limit is not one of ours.
-    pub(crate) fn users(&self) -> Result<ListUsersRequest, Problem> {
-        Ok(ListUsersRequest {
-            limit: self.limit()? + 1,
-            after: self.place_after()?,
-            min_position: 0,
-        })
-    }
-
-    /// The id after which a list goes on that is in the order of ids.
-    ///
-    /// # Errors
-    /// 422 when the cursor is not one of ours.
-    pub(crate) fn after_id(&self) -> Result<Option<String>, Problem> {
-        let id = self.after.as_ref().map(|after| Uuid::parse_str(after).map(|id| id.to_string()));
-        id.transpose().map_err(|_| invalid("after", "not a cursor that a list gave"))
+    pub(crate) fn users(&self) -> ListUsersRequest {
+        let (limit, after) = (self.limit + 1, self.after.clone());
+        ListUsersRequest { limit, after, min_position: 0 }
     }
 
     /// A page of items that are in order, each list one longer than the page if there is more.
@@ -181,7 +151,7 @@ impl ListParameters {
         mut items: Vec<T>,
         place: impl Fn(&T) -> Place<'_>,
     ) -> ListPage<T> {
-        let limit = self.limit.unwrap_or(DEFAULT_LIMIT) as usize;
+        let limit = self.limit as usize;
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(|last| write_cursor(place(last)));
@@ -203,23 +173,77 @@ impl ListParameters {
 /// descending order of them.
 pub(crate) type Place<'a> = (Option<u32>, &'a str, &'a str);
 
-fn known_status(text: &str) -> Result<String, Problem> {
-    let known = ArticleStatus::ALL.into_iter().find(|status| status.as_str() == text);
-    known.map(|status| status.to_string()).ok_or_else(|| {
-        let all = ArticleStatus::ALL.map(ArticleStatus::as_str).join(", ");
-        invalid("status", format!("one of {all}"))
-    })
+/// What is searched for.
+#[derive(Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline)]
+struct Question(#[schemars(length(min = 1, max = LONGEST_QUESTION))] String);
+
+impl FromStr for Question {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let problem = match text.chars().count() {
+            0 => "is empty",
+            length if length > LONGEST_QUESTION => "is too long",
+            _ if words(text).len() > MOST_WORDS => "has too many words",
+            _ => return Ok(Self(text.to_owned())),
+        };
+        Err(Invalid::new(problem, <Self as Field>::allowed()))
+    }
 }
 
-fn write_cursor((relevance, listed_at, id): Place<'_>) -> String {
+impl Field for Question {
+    fn allowed() -> String {
+        format!("1 to {LONGEST_QUESTION} characters with at most {MOST_WORDS} words")
+    }
+
+    fn read(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+/// The place after which a list goes on. A place in a list is none in a search, which has another
+/// order.
+///
+/// # Errors
+/// When the cursor is none that this list gave.
+pub(crate) fn place_after(
+    fields: &mut Fields<'_>,
+    searches: bool,
+) -> Result<Option<ListPlace>, Wrong> {
+    let Some(Cursor(place)) = fields.optional("after")? else { return Ok(None) };
+    let is_of_list = place.relevance.is_some() == searches;
+    let wrong = || Invalid::new("is of another list", <Cursor as Field>::allowed());
+    fields.check("after", is_of_list.then_some(place).ok_or_else(wrong)).map(Some)
+}
+
+struct Cursor(ListPlace);
+
+impl FromStr for Cursor {
+    type Err = Invalid;
+
+    fn from_str(cursor: &str) -> Result<Self, Invalid> {
+        let decoded = URL_SAFE_NO_PAD.decode(cursor).ok();
+        let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let place = text.as_deref().and_then(read_place);
+        let wrong = || Invalid::new("is not a cursor", <Self as Field>::allowed());
+        place.map(Self).ok_or_else(wrong)
+    }
+}
+
+impl Field for Cursor {
+    fn allowed() -> String {
+        "the next of the page before, of the same list".to_owned()
+    }
+
+    fn read(text: &str) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+pub(crate) fn write_cursor((relevance, listed_at, id): Place<'_>) -> String {
     let relevance = relevance.map(|relevance| format!(" {relevance}")).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(format!("{listed_at} {id}{relevance}"))
-}
-
-fn read_cursor(cursor: &str) -> Result<ListPlace, Problem> {
-    let decoded = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.as_deref().and_then(read_place).ok_or_else(not_a_cursor)
 }
 
 fn read_place(text: &str) -> Option<ListPlace> {
@@ -234,12 +258,10 @@ fn read_place(text: &str) -> Option<ListPlace> {
     parts.next().is_none().then_some(place)
 }
 
-fn not_a_cursor() -> Problem {
-    invalid("after", "not a cursor that this list gave")
-}
-
 #[cfg(test)]
 mod tests {
+    use proto::FieldError;
+
     use super::*;
 
     fn summary(published_at: &str, id: u128) -> ArticleSummary {
@@ -266,7 +288,7 @@ mod tests {
         let place_after = |query: &str| {
             let after = format!("?after={}", page(query).next.expect("a next page"));
             let request = read(&after).expect("parameters").articles("sports", None);
-            request.expect("a request").after.expect("a place")
+            request.after.expect("a place")
         };
         let (published_at, id) = (items[0].published_at.clone(), items[0].id.clone());
         let listed_at = published_at.expect("a time");
@@ -289,8 +311,7 @@ mod tests {
             (format!("?after={found}&q=cup"), true),
             (format!("?after={}&q=cup", after(Some(4))), false),
         ] {
-            let request = read(&query).and_then(|list| list.articles("sports", None));
-            assert_eq!(request.is_ok(), taken, "{query}");
+            assert_eq!(read(&query).is_ok(), taken, "{query}");
         }
     }
 
@@ -306,8 +327,7 @@ mod tests {
             (&long, true),
             (&format!("{long}x"), false),
         ] {
-            let list = ListParameters { q: Some(q.to_owned()), ..ListParameters::default() };
-            assert_eq!(list.articles("sports", None).is_ok(), taken, "{q}");
+            assert_eq!(q.parse::<Question>().is_ok(), taken, "{q}");
         }
     }
 
@@ -316,18 +336,44 @@ mod tests {
         for query in [
             "?limit=0",
             "?limit=101",
+            "?limit=x",
             "?after=%%%",
             "?after=eA",
             "?status=secret",
             "?status=draft&q=cup",
+            "?query=goal",
+            "?author=me",
+            "?from=today",
         ] {
-            assert!(read(query).and_then(|list| list.articles("sports", None)).is_err(), "{query}");
-        }
-        for query in ["?status=draft", "?tag=a", "?category=sports", "?q=a", "?byline=a"] {
-            assert!(read(query).and_then(ListParameters::only_paging).is_err(), "{query}");
-        }
-        for query in ["?limit=x", "?query=goal", "?author=me", "?from=today"] {
             assert!(read(query).is_err(), "{query}");
         }
+        let uri = |query: &str| format!("/v1/users{query}").parse().expect("an address");
+        for query in ["?status=draft", "?tag=a", "?category=sports", "?q=a", "?byline=a"] {
+            assert!(ListParameters::read_paging(&uri(query)).is_err(), "{query}");
+        }
+        assert!(ListParameters::read_of_category(&uri("?category=sports")).is_err());
+        assert!(ListParameters::read_of_category(&uri("?tag=a")).is_ok());
+    }
+
+    #[test]
+    fn every_wrong_parameter_is_named() {
+        let wrong = read("?limit=x&after=%25&status=secret&author=me&from=today&colour=red");
+        let expected = [
+            ("limit", "is not a whole number: must be a whole number from 1 to 100"),
+            ("author", "is not valid: must be the id of a user: a UUID"),
+            (
+                "status",
+                "is not valid: must be one of draft, scheduled, published, retracted, archived",
+            ),
+            ("from", "is not valid: must be a time as in RFC 3339, such as 2026-11-21T07:00:00Z"),
+            ("after", "is not a cursor: must be the next of the page before, of the same list"),
+            (
+                "colour",
+                "is not a parameter here: there are category, limit, tag, author, status, q, \
+                 byline, from, to, after",
+            ),
+        ];
+        let expected = expected.map(|(name, detail)| FieldError::new(name, detail));
+        assert_eq!(wrong, Err(Problem::invalid(expected.into())));
     }
 }

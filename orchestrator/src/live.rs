@@ -19,24 +19,31 @@ use axum::response::Response;
 use events::Position;
 use proto::Problem;
 use proto::conventions::Ending;
+use proto::fields::query;
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 pub(crate) use self::earlier_events::EarlierEvents;
 pub(crate) use self::stream::Listeners;
 pub(crate) use self::tail::Tail;
 use crate::Door;
-use crate::parameters;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
 pub(crate) struct LiveParameters {
-    /// Only events of this category; see `/v1/categories`.
+    /// Only of this one: see `/v1/categories`.
     category: Option<String>,
     /// Replaces `Last-Event-ID` for clients that cannot set it, such as the position of a page.
     after: Option<Position>,
+}
+
+impl LiveParameters {
+    fn read(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| {
+            let (category, after) = (fields.optional("category"), fields.optional("after"));
+            Ok(Self { category: category?, after: after? })
+        })
+    }
 }
 
 pub(crate) async fn get(
@@ -45,7 +52,7 @@ pub(crate) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted: LiveParameters = parameters::read(&uri)?;
+    let wanted = LiveParameters::read(&uri)?;
     let category =
         wanted.category.map(|name| portal.queries.category(&name).map(|of| of.0.clone()));
     let after = last_event_id(&headers)?.or(wanted.after);

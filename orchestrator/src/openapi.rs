@@ -38,7 +38,7 @@ pub fn openapi() -> Value {
         .finish()
 }
 
-/// As `ListParameters::only_paging` has it.
+/// As `ListParameters::read_paging` has it.
 fn is_paging(name: &str) -> bool {
     ["limit", "after"].contains(&name)
 }

@@ -1,46 +1,39 @@
-//! Query strings. What an address does not know is refused and not ignored: a misspelt parameter
-//! would look like an answer to it.
+//! Parameters that several addresses know. `proto::fields` reads them, and refuses the others.
 
-use axum::extract::Query;
 use axum::http::Uri;
 use events::Timestamp;
+use proto::fields::{Fields, Whole, Wrong, query};
 use proto::{FieldError, Problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-/// # Errors
-/// 422 that names what is wrong with the query string.
-pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
-    let Query(parameters) = Query::<T>::try_from_uri(uri).map_err(|error| {
-        let whole = std::error::Error::source(&error).map(ToString::to_string);
-        invalid("", whole.unwrap_or_default())
-    })?;
-    Ok(parameters)
-}
+/// How long a list may be asked to be.
+pub(crate) type Limit = Whole<1, 100>;
 
 pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Problem {
     Problem::invalid(vec![FieldError::new(pointer, detail)])
 }
 
-/// Of a list without pages.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OnlyLimit {
-    /// 1 to 100, 20 if nothing is said.
-    #[schemars(range(min = 1, max = 100))]
-    pub(crate) limit: Option<u32>,
+/// # Errors
+/// When it is not within 1 to 100.
+pub(crate) fn limit(fields: &mut Fields<'_>, default: u32) -> Result<u32, Wrong> {
+    Ok(fields.optional("limit")?.map_or(default, Limit::get))
 }
 
-/// How long a list may be asked to be.
-const LONGEST: u32 = 100;
+/// Of a list without pages.
+#[derive(JsonSchema)]
+pub(crate) struct OnlyLimit {
+    /// 20 if nothing is said.
+    #[schemars(with = "Option<Limit>")]
+    pub(crate) limit: u32,
+}
 
-/// # Errors
-/// 422 when the limit is not within 1 to 100.
-pub(crate) fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
-    match asked.unwrap_or(default) {
-        limit @ 1..=LONGEST => Ok(limit),
-        _ => Err(invalid("limit", "1 to 100")),
+impl OnlyLimit {
+    const DEFAULT: u32 = 20;
+
+    /// # Errors
+    /// 422 that names what is wrong with the query string.
+    pub(crate) fn read(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| Ok(Self { limit: limit(fields, Self::DEFAULT)? }))
     }
 }
 
@@ -49,15 +42,11 @@ pub(crate) fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
 /// # Errors
 /// 422 when there is one.
 pub(crate) fn none(uri: &Uri) -> Result<(), Problem> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
-    read::<Nothing>(uri).map(|_| ())
+    query(uri, |_| Ok(()))
 }
 
 /// Which past state of an article is asked for.
-#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, PartialEq, Eq, JsonSchema)]
 pub(crate) struct EarlierState {
     /// After this event of it.
     pub(crate) version: Option<i64>,
@@ -66,20 +55,23 @@ pub(crate) struct EarlierState {
 }
 
 impl EarlierState {
+    /// # Errors
+    /// 422 also when a version and a time are asked for: they may not be the same state.
+    pub(crate) fn read(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| {
+            let (version, as_of) = (fields.optional("version"), fields.optional("as_of"));
+            if let (Ok(Some(_)), Ok(Some(_))) = (&version, &as_of) {
+                let both = "cannot be combined with version: must be the only one of the two";
+                fields.check("as_of", Err::<(), _>(both))?;
+            }
+            Ok(Self { version: version?, as_of: as_of? })
+        })
+    }
+
     /// Or the article as it is.
     pub(crate) const fn is_asked_for(&self) -> bool {
         self.version.is_some() || self.as_of.is_some()
     }
-}
-
-/// # Errors
-/// 422 also when a version and a time are asked for: they may not be the same state.
-pub(crate) fn earlier_state(uri: &Uri) -> Result<EarlierState, Problem> {
-    let past: EarlierState = read(uri)?;
-    if past.version.is_some() && past.as_of.is_some() {
-        return Err(invalid("as_of", "version or as_of, not both"));
-    }
-    Ok(past)
 }
 
 #[cfg(test)]
@@ -87,7 +79,7 @@ mod tests {
     use super::*;
 
     fn of(query: &str) -> Result<EarlierState, Problem> {
-        earlier_state(&format!("/v1/news/sports/1{query}").parse().expect("an address"))
+        EarlierState::read(&format!("/v1/news/sports/1{query}").parse().expect("an address"))
     }
 
     #[test]

@@ -14,21 +14,21 @@ use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use events::Position;
 use proto::conventions::{Ending, PORTAL_POSITION};
+use proto::fields::{Whole, query};
 use proto::v1::{Happened, PublicEvent};
 use proto::{CloudEvent, Problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Door;
 use crate::live::{EarlierEvents, Tail};
-use crate::parameters;
+use crate::parameters::{Limit, invalid, limit};
 
 /// Events of a batch, if nothing else is asked for.
 const LIMIT: u32 = 100;
-/// Shorter than any request may take (`portal/src/serve`).
-const LONGEST_WAIT_S: u64 = 10;
+/// Seconds, shorter than any request may take (`portal/src/serve`).
+type Wait = Whole<0, 10>;
 /// Who waits at the same time: each is a request, of which a door takes some hundreds. Another one is
 /// answered at once.
 const WAITING: usize = 64;
@@ -40,17 +40,25 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Of a full batch: a newer program may tell more of the same events.
 const KEEP: &str = "public, max-age=3600";
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(rename = "PublicLogParameters")]
 pub(crate) struct PublicLogParameters {
     /// The position up to which everything is known; the start of the log, if not said.
-    #[schemars(range(min = 0))]
     after: Option<Position>,
-    #[schemars(range(min = 1, max = 100))]
-    limit: Option<u32>,
+    #[schemars(with = "Option<Limit>")]
+    limit: u32,
     /// Seconds to wait for an event if there is none yet.
-    #[schemars(range(max = 10))]
-    wait: Option<u64>,
+    wait: Option<Wait>,
+}
+
+impl PublicLogParameters {
+    fn read(uri: &Uri) -> Result<Self, Problem> {
+        query(uri, |fields| {
+            let (after, limit) = (fields.optional("after"), limit(fields, LIMIT));
+            let wait = fields.optional("wait");
+            Ok(Self { after: after?, limit: limit?, wait: wait? })
+        })
+    }
 }
 
 /// Reads the log for partners.
@@ -73,19 +81,12 @@ pub(crate) async fn get(
     ending: Option<Extension<Ending>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let wanted: PublicLogParameters = parameters::read(&uri)?;
-    let limit = parameters::limit(wanted.limit, LIMIT)?;
-    let after = wanted.after.unwrap_or(Position::START);
-    if after < Position::START {
-        return Err(parameters::invalid("after", "a position in the log"));
-    }
-    let wait = wanted.wait.unwrap_or(0);
-    if wait > LONGEST_WAIT_S {
-        return Err(parameters::invalid("wait", format!("0 to {LONGEST_WAIT_S} seconds")));
-    }
+    let PublicLogParameters { after, limit, wait } = PublicLogParameters::read(&uri)?;
+    let after = after.unwrap_or(Position::START);
+    let wait = wait.map_or(0, Wait::get);
     let Extension(Ending(ending)) = ending.unwrap_or_default();
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let reading = portal.public_log.read(after, most, Duration::from_secs(wait));
+    let reading = portal.public_log.read(after, most, Duration::from_secs(wait.into()));
     // Who waits while the service stops comes again, to another one.
     let batch = ending.run_until_cancelled(reading).await;
     let stopping = || Problem::unavailable("the service stops");
@@ -123,8 +124,7 @@ impl PublicLog {
 
     /// At most so many events after a position; when there are none, waits for one.
     async fn read(&self, after: Position, most: usize, wait: Duration) -> Result<Batch, Problem> {
-        let (mut head, _) =
-            self.tail.reached(Some(after), |why| parameters::invalid("after", why)).await?;
+        let (mut head, _) = self.tail.reached(Some(after), |why| invalid("after", why)).await?;
         let place = self.places.try_acquire().ok().filter(|_| !wait.is_zero());
         let wait_until = Instant::now() + if place.is_some() { wait } else { Duration::ZERO };
         let mut batch = Batch { events: Vec::new(), position: after };

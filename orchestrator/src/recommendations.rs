@@ -7,15 +7,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
+use events::UserId;
 use proto::Problem;
 use proto::conventions::Address;
+use proto::fields::query;
 use proto::v1::{ArticleSummary, Label, ListReadersRequest, MostRead, Profile};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Door;
-use crate::list::{ListPage, ListParameters};
-use crate::parameters::{self, OnlyLimit};
+use crate::list::ListPage;
+use crate::parameters::{OnlyLimit, limit};
 use crate::private::private;
 use crate::queries::{ANSWER_DEADLINE, QueryError, Terms};
 
@@ -118,7 +120,7 @@ async fn own(
         return Err(Problem::forbidden("you see your own recommendations only")
             .refusing("not allowed", Some(principal.user_id)));
     }
-    let limit = parameters::limit(parameters::read::<OnlyLimit>(uri)?.limit, DEFAULT_LIMIT)?;
+    let OnlyLimit { limit } = OnlyLimit::read(uri)?;
     let (profile, front_page) = tokio::join!(
         portal.queries.profile(principal.user_id, terms),
         portal.front_page.material(terms.min_position),
@@ -148,8 +150,10 @@ async fn of_label(
 ) -> Result<Response, Problem> {
     let terms = Terms::of(headers, ANSWER_DEADLINE)?;
     portal.identity.require_admin(headers).await?;
-    let parameters = ListParameters::read(uri)?.only_paging()?;
-    let (limit, after) = (parameters.limit()?, parameters.after_id()?);
+    let (limit, after) = query(uri, |fields| {
+        let (limit, after) = (limit(fields, DEFAULT_LIMIT), fields.optional::<UserId>("after"));
+        Ok((limit?, after?.map(|id| id.to_string())))
+    })?;
     let request = ListReadersRequest { label, limit: limit + 1, after, ..Default::default() };
     let mut items = portal.queries.readers(request, terms).await?;
     let more = items.len() > limit as usize;

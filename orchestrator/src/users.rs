@@ -46,8 +46,8 @@ pub(crate) async fn list(State(portal): State<Door>, uri: Uri, headers: HeaderMa
 async fn all(portal: &Door, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
     let terms = Terms::of(headers, ANSWER_DEADLINE)?;
     portal.identity.require_admin(headers).await?;
-    let parameters = ListParameters::read(uri)?.only_paging()?;
-    let users = portal.queries.users(parameters.users()?, terms).await?;
+    let parameters = ListParameters::read_paging(uri)?;
+    let users = portal.queries.users(parameters.users(), terms).await?;
     let page = parameters.page(users.items, |user| (None, &user.created_at, &user.id));
     Ok(Json(page).into_response())
 }

@@ -5,6 +5,7 @@
 
 mod cloud_event;
 pub mod conventions;
+pub mod fields;
 pub mod metrics;
 pub mod openapi;
 mod problem;

@@ -8,19 +8,23 @@ use axum::response::Response;
 use axum::routing::put;
 use events::front::{FrontBreakingSet, FrontEvent, FrontPinned};
 use events::news::Article;
+use events::text::UpTo;
 use events::{ArticleId, Category, Timestamp, Version};
 use proto::conventions::Address;
+use proto::fields::{Fields, Wrong};
 use proto::{FieldError, Problem};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Command, Commands, Nothing, answer, explain, explain_denied, explain_log, no_content};
+use super::{
+    Body, Command, Commands, Nothing, answer, explain, explain_denied, explain_log, no_content,
+};
 use crate::access;
 use crate::command_handler::Handled;
 use crate::front::{Candidate, Front, FrontCommand, FrontError};
 
 /// More would not be seen at first sight, and each is looked up.
-const MOST_PINNED: usize = 20;
+type Pinning = UpTo<ArticleId, 20>;
 
 /// A category that is called `breaking` cannot have pins: its address is the breaking news'.
 pub(super) fn routes() -> Router<Commands> {
@@ -29,19 +33,30 @@ pub(super) fn routes() -> Router<Commands> {
         .route("/v1/front/breaking", put(set_breaking).delete(clear_breaking))
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Pins {
     /// The first stands first. Published articles of the category, each once.
-    #[schemars(length(max = MOST_PINNED))]
-    pinned: Vec<ArticleId>,
+    pinned: Pinning,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Breaking {
     /// A published article of any category.
     article_id: ArticleId,
+}
+
+impl Body for Pins {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        Ok(Self { pinned: fields.required_list("pinned")? })
+    }
+}
+
+impl Body for Breaking {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        Ok(Self { article_id: fields.required("article_id")? })
+    }
 }
 
 /// What readers see first in a category.
@@ -68,15 +83,10 @@ async fn pin(
     command: Command<Pins>,
 ) -> Result<Response, Problem> {
     let category = commands.category(&category)?;
-    let ids = &command.body.pinned;
-    if ids.len() > MOST_PINNED {
-        let detail = format!("at most {MOST_PINNED} articles");
-        return Err(Problem::invalid(vec![FieldError::new("/pinned", detail)]));
-    }
     access::to_front(&command.context.caller).map_err(explain_denied)?;
     let mut articles = Vec::new();
-    for id in ids {
-        articles.push(candidate(&commands, *id).await?);
+    for id in command.body.pinned.clone().into_vec() {
+        articles.push(candidate(&commands, id).await?);
     }
     change(&commands, FrontCommand::Pin { category, articles }, &command).await
 }

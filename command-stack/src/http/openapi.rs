@@ -8,12 +8,13 @@ use proto::openapi::{Call, Part, Who};
 use proto::token::PublicKeys;
 use serde_json::Value;
 
+use super::body::Nothing;
 use super::front::{Breaking, BreakingNews, Pinned, Pins};
 use super::news::{Destination, Embargo, NewArticle, NewText, Plan, Reason};
 use super::recommendations::Switch;
 use super::sessions::{Refresh, Session, SignIn, SignOut};
 use super::users::{NewPassword, NewUser, Profile, Roles};
-use super::webhooks::{Again, All, DeliveryPage, NewWebhook, Nothing, Paging, Seen, WithSecret};
+use super::webhooks::{Again, All, DeliveryPage, NewWebhook, Paging, Seen, WithSecret};
 
 const EDITORS: Who = Who::SignedIn(&[Editor]);
 const AUTHORS: Who = Who::SignedIn(&[Author, Editor]);

@@ -6,22 +6,28 @@ use axum::response::Response;
 use axum::routing::put;
 use events::user::User;
 use proto::Problem;
+use proto::fields::{Fields, Wrong};
 use schemars::JsonSchema;
-use serde::Deserialize;
 
 use super::users::refused;
-use super::{Command, Commands, Id, Nothing, explain, no_content};
+use super::{Body, Command, Commands, Id, Nothing, explain, no_content};
 use crate::user::UserCommand;
 
 pub(super) fn routes() -> Router<Commands> {
     Router::new().route("/v1/recommendations/users/{id}", put(switch).delete(clear))
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Switch {
     /// Whether there are to be recommendations.
     enabled: bool,
+}
+
+impl Body for Switch {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        Ok(Self { enabled: fields.required("enabled")? })
+    }
 }
 
 async fn switch(

@@ -11,15 +11,16 @@ use axum::{Json, Router};
 use events::personal::{Opened, PersonalText};
 use events::user::User;
 use events::{Chain, Timestamp, UserId};
+use proto::Problem;
+use proto::fields::{Fields, Wrong};
 use proto::token::{ACCESS_TOKEN_LIFETIME, Principal, PublicKeys, TokenError, Verifier};
-use proto::{FieldError, Problem};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::identity::Identity;
-use super::{Command, Commands, explain_log};
+use super::{Body, Command, Commands, explain_log};
 use crate::accounts::confirms;
 use crate::caller::Caller;
 use crate::email_digest::EmailDigest;
@@ -81,15 +82,25 @@ async fn public_keys(State(commands): State<Commands>) -> Json<PublicKeys> {
     Json(commands.tokens.keys.public())
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct SignIn {
-    #[serde(default)]
-    #[schemars(!default, length(min = 1))]
+    #[schemars(length(min = 1))]
     email: String,
-    #[serde(default)]
-    #[schemars(!default, length(min = 1))]
+    #[schemars(length(min = 1))]
     password: String,
+}
+
+impl Body for SignIn {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        let mut filled = |name| {
+            let text = fields.required::<String>(name)?;
+            let filled = if text.is_empty() { Err("is empty: must be given") } else { Ok(text) };
+            fields.check(name, filled)
+        };
+        let (email, password) = (filled("email"), filled("password"));
+        Ok(Self { email: email?, password: password? })
+    }
 }
 
 /// As RFC 6749, 5.1 has it.
@@ -110,12 +121,6 @@ async fn sign_in(
     command: Command<SignIn>,
 ) -> Result<Response, Problem> {
     let SignIn { email, password } = command.body;
-    let given = [("/email", &email), ("/password", &password)];
-    let missing = given.iter().filter(|(_, text)| text.is_empty());
-    let missing: Vec<_> = missing.map(|(at, _)| FieldError::new(*at, "must be given")).collect();
-    if !missing.is_empty() {
-        return Err(Problem::invalid(missing));
-    }
     let digest = EmailDigest::of(&email);
     let found = commands.accounts.find(&digest).await.map_err(|error| explain_log(&error))?;
     let (holder, hash) = found.unzip();
@@ -235,12 +240,16 @@ fn tokens(
     Ok(response)
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Refresh {
-    #[serde(default)]
-    #[schemars(!default)]
     refresh_token: String,
+}
+
+impl Body for Refresh {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        Ok(Self { refresh_token: fields.required("refresh_token")? })
+    }
 }
 
 async fn refresh(
@@ -274,11 +283,17 @@ fn sign_in_again(why: &'static str, whose: Option<UserId>) -> Problem {
     Problem::unauthenticated(detail).refusing(why, whose)
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct SignOut {
     /// Or else the session of the access token ends.
     refresh_token: Option<String>,
+}
+
+impl Body for SignOut {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        Ok(Self { refresh_token: fields.optional("refresh_token")? })
+    }
 }
 
 /// Ends the session that the refresh token, or else the access token, belongs to. Twice is no

@@ -9,21 +9,19 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{post, put};
 use events::personal::{PersonalText, UserKey};
-use events::user::User;
-use events::{RecordedEvent, Role, Secrets, UserId};
+use events::user::{Name, User};
+use events::{Email, RecordedEvent, Role, Secrets, UserId};
+use proto::fields::{Fields, Wrong};
 use proto::{FieldError, Problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
 use uuid::Uuid;
 
-use super::news::check;
-use super::patterns::{EMAIL, TEXT};
 use super::sessions::{attempt, explain_hash};
-use super::{Command, Commands, Id, Nothing, answer, explain, explain_log, no_content};
+use super::{Body, Command, Commands, Id, Nothing, answer, explain, explain_log, no_content};
 use crate::accounts::{self, ClaimError, NewAccount};
 use crate::command_handler::{CommandError, Handled, Target};
 use crate::email_digest::EmailDigest;
-use crate::passwords::{self, HashError};
+use crate::passwords::{self, HashError, Password};
 use crate::user::{UserCommand, UserError};
 
 /// Of users who exist.
@@ -39,69 +37,65 @@ pub(super) fn open_routes() -> Router<Commands> {
     Router::new().route("/v1/users", post(register))
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct NewUser {
-    /// 1 to 100 characters.
-    #[serde(default)]
-    #[schemars(!default, length(min = 1, max = 100), regex(pattern = TEXT))]
-    name: String,
-    #[serde(default)]
-    #[schemars(!default, length(max = 254), regex(pattern = EMAIL))]
-    email: String,
-    /// 8 to 200 characters.
-    #[serde(default)]
-    #[schemars(!default, length(min = 8, max = 200), regex(pattern = TEXT))]
-    password: String,
+    name: Name,
+    email: Email,
+    password: Password,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Profile {
-    /// 1 to 100 characters.
-    #[serde(default)]
-    #[schemars(!default, length(min = 1, max = 100), regex(pattern = TEXT))]
-    name: String,
-    #[schemars(length(max = 254), regex(pattern = EMAIL))]
-    email: Option<String>,
+    name: Name,
+    email: Option<Email>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct NewPassword {
-    /// 8 to 200 characters.
-    #[serde(default)]
-    #[schemars(!default, length(min = 8, max = 200), regex(pattern = TEXT))]
-    password: String,
+    password: Password,
     /// To change the own.
     current_password: Option<String>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Roles {
     /// All that the user may be from now on; `reader` always is.
     roles: BTreeSet<Role>,
 }
 
-/// One `@` with something on both sides, no spaces, at most 254 characters (RFC 5321, 4.5.3): more
-/// can only be known by sending a letter.
-fn check_email(errors: &mut Vec<FieldError>, email: &str) {
-    let parts = email.split_once('@');
-    let plausible = parts
-        .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'));
-    let clean = !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    if !plausible || !clean || email.len() > 254 {
-        errors.push(FieldError::new("/email", "an address such as ada@example.org"));
+impl Body for NewUser {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        let (name, email) = (fields.required("name"), fields.required("email"));
+        let password = fields.required("password");
+        Ok(Self { name: name?, email: email?, password: password? })
     }
 }
 
-fn check_password(errors: &mut Vec<FieldError>, password: &str) {
-    check(errors, "/password", password, 8..=200);
+impl Body for Profile {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        let (name, email) = (fields.required("name"), fields.optional("email"));
+        Ok(Self { name: name?, email: email? })
+    }
 }
 
-fn all_good(errors: Vec<FieldError>) -> Result<(), Problem> {
-    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+impl Body for NewPassword {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        let (password, current) =
+            (fields.required("password"), fields.optional("current_password"));
+        Ok(Self { password: password?, current_password: current? })
+    }
+}
+
+impl Body for Roles {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        // Each once, so that there are never more than there are roles.
+        let roles = fields.required_list::<Role, { Role::ALL.len() }>("roles")?;
+        Ok(Self { roles: roles.into_vec().into_iter().collect() })
+    }
 }
 
 async fn register(
@@ -109,11 +103,7 @@ async fn register(
     command: Command<NewUser>,
 ) -> Result<Response, Problem> {
     let NewUser { name, email, password } = command.body;
-    let mut errors = Vec::new();
-    check(&mut errors, "/name", &name, 1..=100);
-    check_email(&mut errors, &email);
-    check_password(&mut errors, &password);
-    all_good(errors)?;
+    let email = email.as_str();
     // A repetition must not find the address taken by its own first time.
     let first = commands.handler.first_answer::<User>(&command.context).await;
     if let Some(first) = first.map_err(|error| explain(error, refused))? {
@@ -123,8 +113,8 @@ async fn register(
     let key = key.map_err(|error| explain_hash(HashError::Failed(error)))?;
     let password_hash = passwords::hash(password).await.map_err(explain_hash)?;
     let wanted =
-        UserCommand::Register { name: key.seal(user, &name), email: key.seal(user, &email) };
-    let account = NewAccount { user, key, email: EmailDigest::of(&email), password_hash };
+        UserCommand::Register { name: key.seal(user, name.as_str()), email: key.seal(user, email) };
+    let account = NewAccount { user, key, email: EmailDigest::of(email), password_hash };
     let opened =
         accounts::open(&*commands.accounts, &commands.log, &account, commands.clock.now()).await;
     opened.map_err(explain_claim)?;
@@ -171,20 +161,15 @@ async fn change_profile(
     command: Command<Profile>,
 ) -> Result<Response, Problem> {
     let (Profile { name, email }, user) = (&command.body, UserId(id));
-    let mut errors = Vec::new();
-    check(&mut errors, "/name", name, 1..=100);
-    if let Some(email) = email {
-        check_email(&mut errors, email);
-    }
-    all_good(errors)?;
+    let email = email.as_ref().map(Email::as_str);
     let target = command.change_of(id);
     let keys = commands.accounts.keys(&[user]).await.map_err(|error| explain_log(&error))?;
-    let seal = |text: &String| match keys.get(&user) {
+    let seal = |text: &str| match keys.get(&user) {
         Some(key) => key.seal(user, text),
         // Nobody, or nobody any more: the rehearsal says so.
         None => PersonalText::Plain(String::new()),
     };
-    let wanted = UserCommand::ChangeProfile { name: seal(name), email: email.as_ref().map(seal) };
+    let wanted = UserCommand::ChangeProfile { name: seal(name.as_str()), email: email.map(seal) };
     // Before anything is claimed, so that nothing is for a request that is refused.
     let rehearsed = commands.handler.rehearse::<User>(&target, &wanted, &command.context).await;
     rehearsed.map_err(|error| explain(error, refused))?;
@@ -211,9 +196,6 @@ async fn change_password(
     command: Command<NewPassword>,
 ) -> Result<Response, Problem> {
     let (user, target) = (UserId(id), command.act_on(id));
-    let mut errors = Vec::new();
-    check_password(&mut errors, &command.body.password);
-    all_good(errors)?;
     let wanted = UserCommand::ChangePassword;
     let first = commands.handler.first_answer::<User>(&command.context).await;
     let first = first.map_err(|error| explain(error, refused))?;
@@ -252,7 +234,7 @@ async fn check_current_password(
 ) -> Result<(), Problem> {
     let field = "/current_password";
     let Some(current) = current else {
-        let detail = "the password so far, to change your own";
+        let detail = "is missing: must be your password so far, to change your own";
         return Err(Problem::invalid(vec![FieldError::new(field, detail)]));
     };
     // Not an address, so in nobody's way: guesses are counted per account.
@@ -260,7 +242,7 @@ async fn check_current_password(
     attempt(commands, &guesses, Some(user)).await?;
     let hash = commands.accounts.password(user).await.map_err(|error| explain_log(&error))?;
     if !passwords::verify(current, hash).await.map_err(explain_hash)? {
-        let problem = Problem::invalid(vec![FieldError::new(field, "is wrong")]);
+        let problem = Problem::invalid(vec![FieldError::new(field, "is not your password so far")]);
         return Err(problem.refusing("wrong current password", Some(user)));
     }
     commands.accounts.signed_in(&guesses).await.map_err(|error| explain_log(&error))

@@ -5,22 +5,22 @@ mod shown;
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
-use events::{Category, Position};
+use events::{Category, Invalid, Position};
+use proto::fields::{self, Fields, Whole, Wrong};
 use proto::{FieldError, PUBLIC_TYPES, Problem};
 use schemars::JsonSchema;
-use serde::Deserialize;
 use uuid::Uuid;
 
 pub(super) use self::shown::{All, DeliveryPage, Seen, WithSecret};
 use self::shown::{seen, with_secret};
 use super::identity::Identity;
-use super::{Command, Commands, Id, explain_denied, explain_log};
+use super::{Body, Command, Commands, Id, Nothing, explain_denied, explain_log};
 use crate::access;
 use crate::event_log::CommandKey;
 use crate::webhooks::store::{Created, MOST_WEBHOOKS};
@@ -51,45 +51,74 @@ pub(super) fn routes(webhooks: Webhooks) -> Router<Commands> {
         .layer(Extension(webhooks))
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct NewWebhook {
     /// Where events are posted: `https`.
-    #[serde(default)]
-    #[schemars(required)]
     url: String,
     /// Only what happens in these; everything, if none is named.
-    #[serde(default)]
-    categories: Vec<String>,
+    #[schemars(default)]
+    categories: Vec<Category>,
     /// Only events of these types; all, if none is named.
-    #[serde(default)]
+    #[schemars(default)]
     types: Vec<String>,
     /// Everything after this position; from now on, if not said.
     after: Option<Position>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Nothing")]
-pub(super) struct Nothing {}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Redelivery")]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "Redelivery")]
 pub(super) struct Again {
     after: Position,
     /// To where it was told, if not said. What comes after that comes anyway.
     until: Option<Position>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "DeliveryPaging")]
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename = "DeliveryPaging")]
 pub(super) struct Paging {
-    #[schemars(range(min = 1, max = 100))]
-    limit: Option<i64>,
+    limit: Option<Whole<1, 100>>,
     /// `next` of the page before.
     after: Option<i64>,
+}
+
+impl Body for NewWebhook {
+    fn read(fields: &mut Fields<'_>, commands: &Commands) -> Result<Self, Wrong> {
+        let webhooks = commands.webhooks.as_ref();
+        let allow_private = webhooks.is_some_and(|webhooks| webhooks.terms.allow_private);
+        let url = fields.required::<String>("url");
+        let url = url.and_then(|url| {
+            let checked = address::parse(&url, allow_private);
+            fields.check("url", checked.map(|_| url))
+        });
+        let categories = strings(fields, "categories", |name| commands.category_of_field(&name));
+        let types = strings(fields, "types", public_type);
+        let after = fields.optional("after");
+        Ok(Self { url: url?, categories: categories?, types: types?, after: after? })
+    }
+}
+
+impl Body for Again {
+    fn read(fields: &mut Fields<'_>, _commands: &Commands) -> Result<Self, Wrong> {
+        let (after, until) = (fields.required("after"), fields.optional("until"));
+        Ok(Self { after: after?, until: until? })
+    }
+}
+
+/// A list of strings that may be left out. Only the size of the body limits its length.
+fn strings<T>(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    read: impl Fn(String) -> Result<T, Invalid>,
+) -> Result<Vec<T>, Wrong> {
+    let given = fields.optional_list::<String, { usize::MAX }>(name)?;
+    fields.check_each(name, given.unwrap_or_default().into_vec(), read)
+}
+
+fn public_type(name: String) -> Result<String, Invalid> {
+    let is_known = PUBLIC_TYPES.contains(&name.as_str());
+    let allowed = || format!("one of {}", PUBLIC_TYPES.join(", "));
+    if is_known { Ok(name) } else { Err(Invalid::new("is not a public type", allowed())) }
 }
 
 fn only_admins(identity: &Identity) -> Result<(), Problem> {
@@ -102,21 +131,21 @@ async fn create(
     command: Command<NewWebhook>,
 ) -> Result<Response, Problem> {
     access::to_webhooks(&command.context.caller).map_err(explain_denied)?;
-    let new = command.body;
-    let categories = check(&commands, &webhooks.terms, &new)?;
+    let NewWebhook { url, categories, types, after } = command.body;
     let end = commands.log.last_position(None, Position::END).await;
     let end = end.map_err(|error| explain_log(&error))?;
-    let position = new.after.unwrap_or(end);
-    if position > end || position < Position::START {
-        return Err(Problem::invalid(vec![FieldError::new("/after", "a position of the log")]));
+    let position = after.unwrap_or(end);
+    if position > end {
+        let detail = format!("is beyond the log: must be a position from 0 to {end}");
+        return Err(Problem::invalid(vec![FieldError::new("/after", detail)]));
     }
     let key = command.context.key;
     let id = key.as_ref().map(request_id);
     let webhook = Webhook {
         id: id.unwrap_or_else(Uuid::now_v7),
-        url: new.url,
+        url,
         categories,
-        types: new.types,
+        types,
         secret: new_secret()?,
         former_secret: None,
         rotated_by: None,
@@ -151,29 +180,6 @@ async fn create(
 /// The same for each repetition of a request.
 fn request_id(key: &CommandKey) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, key.id.as_bytes())
-}
-
-/// # Errors
-/// 422 with every field that is wrong.
-fn check(commands: &Commands, terms: &Terms, new: &NewWebhook) -> Result<Vec<Category>, Problem> {
-    let mut errors = Vec::new();
-    if let Err(wrong) = address::parse(&new.url, terms.allow_private) {
-        errors.push(FieldError::new("/url", wrong));
-    }
-    let mut categories = Vec::new();
-    for (at, name) in new.categories.iter().enumerate() {
-        match commands.categories.iter().find(|category| category.as_str() == name) {
-            Some(category) => categories.push(category.clone()),
-            None => errors.push(FieldError::new(format!("/categories/{at}"), "no such category")),
-        }
-    }
-    for (at, name) in new.types.iter().enumerate() {
-        if !PUBLIC_TYPES.contains(&name.as_str()) {
-            let known = format!("one of {}", PUBLIC_TYPES.join(", "));
-            errors.push(FieldError::new(format!("/types/{at}"), known));
-        }
-    }
-    if errors.is_empty() { Ok(categories) } else { Err(Problem::invalid(errors)) }
 }
 
 fn new_secret() -> Result<Secret, Problem> {
@@ -255,8 +261,8 @@ async fn redeliver(
             return Err(Problem::new(status, kind, "Redelivery is running", detail));
         }
         let until = until.unwrap_or(webhook.position).min(webhook.position);
-        if after < Position::START || after >= until {
-            let detail = format!("a position before {until}, up to where it was told");
+        if after >= until {
+            let detail = format!("is too late: must be a position before {until}, the end");
             return Err(Problem::invalid(vec![FieldError::new("/after", detail)]));
         }
         Ok(Webhook { redelivery: Some(Range { after, until }), ..webhook })
@@ -271,14 +277,11 @@ async fn deliveries(
     uri: Uri,
 ) -> Result<Response, Problem> {
     only_admins(&identity)?;
-    let wrong = |at: &str, detail: &str| Problem::invalid(vec![FieldError::new(at, detail)]);
-    let paging = Query::<Paging>::try_from_uri(&uri);
-    let Query(Paging { limit, after }) =
-        paging.map_err(|_| wrong("", "limit and after, each a number"))?;
-    let limit = limit.unwrap_or(LIMIT);
-    if !(1..=100).contains(&limit) {
-        return Err(wrong("limit", "1 to 100"));
-    }
+    let Paging { limit, after } = fields::query(&uri, |fields| {
+        let (limit, after) = (fields.optional("limit"), fields.optional("after"));
+        Ok(Paging { limit: limit?, after: after? })
+    })?;
+    let limit = limit.map_or(LIMIT, |limit| i64::from(limit.get()));
     find(&webhooks, id).await?;
     let below = after.unwrap_or(i64::MAX);
     let page = webhooks.store.deliveries(id, below, limit + 1).await;

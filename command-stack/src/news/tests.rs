@@ -28,13 +28,13 @@ fn sports() -> Category {
     category("sports")
 }
 
-fn text(title: &str) -> ArticleText {
-    ArticleText { title: title.to_owned(), content: "Text.".to_owned(), ..Default::default() }
+fn text(title: &str) -> WrittenText {
+    WrittenText::new(title.parse().expect("a title"), "Text.".parse().expect("a content"))
 }
 
 /// Everything here is by user 1.
 fn drafted() -> NewsEvent {
-    let (category, text, author_id) = (sports(), text("A"), Some(user(1)));
+    let (category, text, author_id) = (sports(), text("A").into(), Some(user(1)));
     NewsEvent::Drafted(ArticleDrafted { category, text, author_id })
 }
 
@@ -42,7 +42,7 @@ fn drafted() -> NewsEvent {
 fn published(title: &str, scheduled_for: Option<i64>) -> NewsEvent {
     NewsEvent::Published(ArticlePublished {
         category: sports(),
-        text: text(title),
+        text: text(title).into(),
         author_id: Some(user(1)),
         drafted_at: Some(at(1)),
         scheduled_for: scheduled_for.map(at),
@@ -51,7 +51,7 @@ fn published(title: &str, scheduled_for: Option<i64>) -> NewsEvent {
 }
 
 fn revised(title: &str) -> NewsEvent {
-    NewsEvent::Revised(ArticleRevised { category: sports(), text: text(title) })
+    NewsEvent::Revised(ArticleRevised { category: sports(), text: text(title).into() })
 }
 
 fn scheduled(publish_at: i64) -> NewsEvent {
@@ -67,7 +67,7 @@ fn embargoed(until: Option<i64>) -> NewsEvent {
 }
 
 fn corrected(title: &str, note: &str) -> NewsEvent {
-    let (category, text, note) = (sports(), text(title), note.to_owned());
+    let (category, text, note) = (sports(), text(title).into(), note.to_owned());
     NewsEvent::Corrected(ArticleCorrected { category, text, note })
 }
 
@@ -91,7 +91,8 @@ fn events_to(status: ArticleStatus) -> Vec<NewsEvent> {
 }
 
 fn new_text(title: &str, note: Option<&str>) -> Change {
-    Change::Text { text: text(title), correction_note: note.map(str::to_owned) }
+    let correction_note = note.map(|note| note.parse().expect("a note"));
+    Change::Text { text: text(title), correction_note }
 }
 
 fn plan(publish_at: i64) -> Change {
@@ -107,7 +108,7 @@ fn embargo_until(until: Option<i64>) -> Change {
 }
 
 fn retract() -> Change {
-    Change::Retract { reason: "Untrue.".to_owned() }
+    Change::Retract { reason: "Untrue.".parse().expect("a reason") }
 }
 
 fn move_to(name: &str) -> Change {

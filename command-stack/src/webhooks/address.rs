@@ -14,21 +14,27 @@ const LONGEST: usize = 2_000;
 /// # Errors
 /// What is wrong with it, in words.
 pub fn parse(url: &str, allow_private: bool) -> Result<Uri, &'static str> {
-    if url.len() > LONGEST || url.contains('#') {
-        return Err("at most 2000 characters, and no fragment");
+    if url.len() > LONGEST {
+        return Err("is too long: must be an address of at most 2000 bytes");
     }
-    let uri: Uri = url.parse().map_err(|_| "not an address such as https://example.org/hook")?;
+    if url.contains('#') {
+        return Err("has a fragment: must be an address without #");
+    }
+    let not_one = "is not an address: must be one such as https://example.org/hook";
+    let uri: Uri = url.parse().map_err(|_| not_one)?;
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if allow_private => {}
-        _ => return Err("must be https"),
+        _ => return Err("has another scheme: must be an address that begins with https://"),
     }
-    let authority = uri.authority().ok_or("an address with a host")?;
+    let authority = uri.authority().ok_or(not_one)?;
     if authority.as_str().contains('@') || authority.host().is_empty() {
-        return Err("a host, and no name or password before it");
+        return Err("names a user, or no host: must be an address with a host only");
     }
     match literal(&uri) {
-        Some(address) if !allow_private && !is_public(address) => Err("not a public address"),
+        Some(address) if !allow_private && !is_public(address) => {
+            Err("is a private address: must be a public one")
+        }
         _ => Ok(uri),
     }
 }

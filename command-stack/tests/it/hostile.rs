@@ -204,6 +204,36 @@ fn run(mut target: Target) {
     runtime.block_on(on.remove());
 }
 
+/// Each field has a type that is wrong for all of them, and one more is unknown.
+#[test]
+fn every_wrong_field_of_a_body_is_named_in_one_answer() {
+    let target = Target::new(Database::sqlite());
+    let unknown = Uuid::from_u128(1);
+    let redeliver = format!("/v1/webhooks/{unknown}/redeliver");
+    let more = [
+        ("/v1/users/{user}/password", json!({ "password": 1, "current_password": 1 })),
+        ("/v1/sessions", json!({ "email": 1, "password": 1 })),
+        (redeliver.as_str(), json!({ "after": 1, "until": 1 })),
+    ];
+    let more = more.map(|(path, body)| (Method::POST, path, body));
+    for (method, path, body) in corpus().into_iter().chain(more) {
+        let mut names: Vec<_> = body.as_object().expect("an object").keys().cloned().collect();
+        names.push("zzz".to_owned());
+        let wrong: Value = names.iter().map(|name| (name.clone(), json!({}))).collect();
+        let answer = target.send_hostile(&method, path, wrong.to_string().into());
+        assert_eq!(answer.status, 422, "{path}: {}", answer.body);
+        let errors = answer.body["errors"].as_array().expect("errors").iter();
+        let mut pointers: Vec<_> = errors.map(|error| error["pointer"].clone()).collect();
+        pointers.sort_by_key(ToString::to_string);
+        let mut expected: Vec<_> = names.iter().map(|name| json!(format!("/{name}"))).collect();
+        expected.sort_by_key(ToString::to_string);
+        assert_eq!(pointers, expected, "{path}: {}", answer.body);
+    }
+    let Target { runtime, on, router, .. } = target;
+    drop(router);
+    runtime.block_on(on.remove());
+}
+
 #[test]
 fn hostile_bodies_get_an_answer_and_leave_a_readable_log_on_sqlite() {
     run(Target::new(Database::sqlite()));

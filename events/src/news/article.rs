@@ -1,5 +1,7 @@
 //! The article that its events add up to.
 
+use std::str::FromStr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use super::{
     ArticleCorrected, ArticleDrafted, ArticleMovedIn, ArticlePublished, ArticleRetracted,
     ArticleText, NewsEvent,
 };
-use crate::{ArticleId, Category, Stamp, Timestamp, UserId, Version};
+use crate::{ArticleId, Category, Invalid, Stamp, Timestamp, UserId, Version};
 
 /// Where an article is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +48,16 @@ impl ArticleStatus {
 impl std::fmt::Display for ArticleStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ArticleStatus {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        let all = || format!("one of {}", Self::ALL.map(Self::as_str).join(", "));
+        known.ok_or_else(|| Invalid::new("is not a status", all()))
     }
 }
 

@@ -81,7 +81,7 @@ impl Tail {
         let heard = heard.ok().and_then(Result::ok).and_then(|heard| *heard);
         let heard = heard.ok_or_else(|| match self.heard() {
             None => Problem::unavailable("there is no live news right now"),
-            Some(_) => too_far("the log has not come so far"),
+            Some(_) => too_far("the log has not reached this position: it must be an earlier one"),
         })?;
         Ok((head, heard))
     }

@@ -140,15 +140,45 @@ async fn bad_input_is_explained_and_changes_nothing(portal: Portal) {
     let errors = invalid.body["errors"].as_array().expect("errors");
     let pointers: Vec<_> = errors.iter().map(|error| error["pointer"].as_str()).collect();
     assert_eq!(pointers, [Some("/title"), Some("/content"), Some("/tags/1")]);
-    let typo = portal.post(news, json!({"title": "A", "content": "B", "tag": "c"})).await;
-    typo.is_problem(422, "invalid-fields");
-    let wrong_type = portal.post(news, json!({"title": 7, "content": "B"})).await;
-    assert_eq!(wrong_type.body["errors"][0]["pointer"], "/title", "{}", wrong_type.body);
+    assert_eq!(errors[0]["detail"], "is blank: must be a string of 1 to 200 characters");
+    let errors = async |body: Value| {
+        let answer = portal.post(news, body).await;
+        answer.is_problem(422, "invalid-fields");
+        let errors = answer.body["errors"].as_array().expect("errors").iter();
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let errors = errors.map(|error| (text(&error["pointer"]), text(&error["detail"])));
+        errors.collect::<Vec<_>>()
+    };
+    let are = |expected: &[(&str, &str)]| {
+        let owned = |(at, why): &(&str, &str)| ((*at).to_owned(), (*why).to_owned());
+        expected.iter().map(owned).collect::<Vec<_>>()
+    };
+    let title = "must be a string of 1 to 200 characters";
+    let content = "must be a string of 1 to 200000 characters";
+    let time = "is not valid: must be a time as in RFC 3339, such as 2026-11-21T07:00:00Z";
+    // Wrong types, a wrong value, and what is not known: all at once.
+    let wrong = json!({"title": 7, "content": ["B"], "publish_at": "soon", "tag": "c"});
+    let unknown = "is not a field of this body: it has title, content, summary, tags, byline, \
+                   status, publish_at, embargo_until";
+    let expected = are(&[
+        ("/title", &format!("is a number: {title}")),
+        ("/content", &format!("is a list: {content}")),
+        ("/publish_at", time),
+        ("/tag", unknown),
+    ]);
+    assert_eq!(errors(wrong).await, expected);
+    // What is missing has its place all the same.
+    let missing = format!("is missing: {title}");
+    assert_eq!(errors(json!({"content": "B"})).await, are(&[("/title", &missing)]));
+    let no_object = are(&[("", "is not an object: must be a JSON object")]);
+    assert_eq!(errors(json!(["A", "B"])).await, no_object);
     let send = |body: &'static str, media_type: &'static str| {
         let request = portal.request(Method::POST, news).body(body);
         Answer::of(request.header("content-type", media_type))
     };
-    send("{\"title\"", "application/json").await.is_problem(400, "malformed-json");
+    let broken = send("{\"title\"", "application/json").await;
+    broken.is_problem(400, "malformed-json");
+    assert_eq!(broken.body["detail"], "line 1, column 8: the JSON ends too early");
     send("title=a", "text/plain").await.is_problem(415, "unsupported-media-type");
     let large = json!({"title": "A", "content": "x".repeat(1 << 20)});
     portal.post(news, large).await.is_problem(413, "body-too-large");
@@ -162,7 +192,11 @@ async fn bad_input_is_explained_and_changes_nothing(portal: Portal) {
     portal.get("/v1/news/sports/not-an-id").await.is_problem(404, "not-found");
     portal.get("/v1/news/sports?limit=0").await.is_problem(422, "invalid-fields");
     portal.get("/v1/news?after=nonsense").await.is_problem(422, "invalid-fields");
-    portal.get("/v1/news?colour=red").await.is_problem(422, "invalid-fields");
+    let wrong = portal.get("/v1/news?colour=red&limit=x").await;
+    wrong.is_problem(422, "invalid-fields");
+    let limit = "is not a whole number: must be a whole number from 1 to 100";
+    assert_eq!(wrong.body["errors"][0], json!({"pointer": "limit", "detail": limit}));
+    assert_eq!(wrong.body["errors"][1]["pointer"], "colour");
 }
 
 async fn lists_are_stable_while_articles_are_added(portal: Portal) {

@@ -117,7 +117,7 @@ fn an_ended_embargo_hides_an_article_from_other_authors_again() {
 
 #[test]
 fn an_article_that_nobody_began_is_no_authors_own() {
-    let (category, text, author_id) = (sports(), text("A"), None);
+    let (category, text, author_id) = (sports(), text("A").into(), None);
     let drafted = NewsEvent::Drafted(ArticleDrafted { category, text, author_id });
     let author = caller(1, &[Author]);
     assert_eq!(authorized(&given(&[drafted]), &new_text("B", None), &author), "404");

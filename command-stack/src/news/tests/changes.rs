@@ -1,5 +1,7 @@
 //! Texts, retractions, archive and moves.
 
+use events::news::Tags;
+
 use super::*;
 use ArticleStatus::{Archived, Draft, Published, Retracted, Scheduled};
 
@@ -44,14 +46,15 @@ fn the_same_text_again_changes_nothing_and_needs_no_note() {
 #[test]
 fn a_byline_a_tag_or_a_summary_is_a_part_of_the_text() {
     let byline = Some(events::personal::PersonalText::Plain("Agency".to_owned()));
+    let tag = "Cup".parse().expect("a tag");
     let changed = [
-        ArticleText { byline, ..text("A") },
-        ArticleText { tags: vec!["Cup".to_owned()], ..text("A") },
-        ArticleText { summary: "Short.".to_owned(), ..text("A") },
+        WrittenText { byline, ..text("A") },
+        WrittenText { tags: Tags::try_from(vec![tag]).expect("tags"), ..text("A") },
+        WrittenText { summary: "Short.".parse().expect("a summary"), ..text("A") },
     ];
     for text in changed {
         let change = Change::Text { text: text.clone(), correction_note: None };
-        let follows = NewsEvent::Revised(ArticleRevised { category: sports(), text });
+        let follows = NewsEvent::Revised(ArticleRevised { category: sports(), text: text.into() });
         assert_eq!(given_status(Draft).when(change), Ok(vec![follows]));
     }
 }

@@ -13,7 +13,7 @@ use command_stack::email_digest::EmailDigest;
 use command_stack::event_log::EventLog;
 use command_stack::news::{Begin, Change, NewsCommand};
 use command_stack::user::UserCommand;
-use events::news::{Article, ArticlePublished, ArticleText, NewsEvent};
+use events::news::{Article, ArticlePublished, NewsEvent, WrittenText};
 use events::personal::UserKey;
 use events::user::User;
 use events::{ArticleId, Category, DomainEvent, Metadata, RecordedEvent, Timestamp, UserId};
@@ -62,7 +62,9 @@ impl Newsroom {
 
     pub(crate) async fn begin(&self, begin: Begin, author_id: Option<UserId>) -> ArticleId {
         let article = ArticleId(Uuid::now_v7());
-        let (category, text) = (category("sports"), ArticleText::default());
+        let category = category("sports");
+        let (title, content) = ("A".parse().expect("a title"), "Text.".parse().expect("a content"));
+        let text = WrittenText::new(title, content);
         let command = NewsCommand::Begin { category, text, author_id, begin, embargo_until: None };
         self.handle::<Article>(Target::New(article.0), &command).await;
         article

@@ -1,35 +1,33 @@
 //! What a file says of one article, whatever its format, and the command that follows.
 
 use std::collections::HashSet;
+use std::str::FromStr;
 
 use command_stack::caller::Caller;
 use command_stack::command_handler::Context;
 use command_stack::event_log::CommandKey;
 use command_stack::http::{NewArticle, NewStatus};
 use command_stack::news::{Begin, NewsCommand};
+use events::news::{Tag, Tags};
+use events::text::UpTo;
 use events::{Category, Metadata, Timestamp};
-use serde::Deserialize;
+use proto::FieldError;
+use proto::fields::{Errors, Fields, Wrong};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// A longer `source_id` is kept as its digest: it becomes a key in the log.
 const LONGEST_ID: usize = 1_000;
-/// See `docs/newsroom.md`.
-const MOST_TAGS: usize = 20;
-const LONGEST_TAG: usize = 50;
 
-/// An article as somebody else keeps it. Also a line of JSON; fields that we do not know are
-/// somebody else's and are passed over.
-#[derive(Debug, Default, Deserialize)]
+/// An article as somebody else keeps it: within no limits yet.
+#[derive(Debug, Default)]
 pub(super) struct Source {
     pub(super) source_id: Option<String>,
-    #[serde(default, rename = "category", deserialize_with = "one")]
     pub(super) categories: Vec<Label>,
     pub(super) title: String,
     pub(super) content: String,
     pub(super) summary: Option<String>,
     pub(super) tags: Option<Vec<String>>,
-    #[serde(alias = "author")]
     pub(super) byline: Option<String>,
     pub(super) status: Option<NewStatus>,
     pub(super) publish_at: Option<Timestamp>,
@@ -46,10 +44,6 @@ pub(super) struct Label {
     pub(super) slug: Option<String>,
     /// What kind of label it is, where there are several.
     pub(super) domain: Option<String>,
-}
-
-fn one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Label>, D::Error> {
-    String::deserialize(deserializer).map(|name| vec![Label { name, ..Label::default() }])
 }
 
 impl Label {
@@ -134,28 +128,65 @@ impl Source {
         Context { caller, metadata, key: Some(CommandKey { id, fingerprint }) }
     }
 
+    /// A line of JSON. Fields that we do not know are somebody else's and are passed over.
+    pub(super) fn read(fields: &mut Fields<'_>) -> Result<Self, Wrong> {
+        fields.ignore_others();
+        let (source_id, category) = (fields.optional("source_id"), fields.optional("category"));
+        let (title, content) = (fields.required("title"), fields.required("content"));
+        let (summary, status) = (fields.optional("summary"), fields.optional("status"));
+        let tags = fields.optional_list::<String, { usize::MAX }>("tags");
+        let (byline, author) = (fields.optional("byline"), fields.optional("author"));
+        let publish_at = fields.optional("publish_at");
+        let published_at = fields.optional("published_at");
+        let embargo_until = fields.optional("embargo_until");
+        let category = category?.map(|name| Label { name, ..Label::default() });
+        let author = author?;
+        Ok(Self {
+            source_id: source_id?,
+            categories: category.into_iter().collect(),
+            title: title?,
+            content: content?,
+            summary: summary?,
+            tags: tags?.map(UpTo::into_vec),
+            byline: byline?.or(author),
+            status: status?,
+            publish_at: publish_at?,
+            published_at: published_at?,
+            embargo_until: embargo_until?,
+        })
+    }
+
+    /// The same within the limits of an article, with what is left of its categories as tags.
+    fn article(self, others: Vec<String>) -> Result<NewArticle, Vec<FieldError>> {
+        fn optional<T: FromStr>(text: Option<&String>) -> Result<Option<T>, T::Err> {
+            text.map(|text| text.parse()).transpose()
+        }
+        let mut errors = Errors::default();
+        let title = errors.check("/title", self.title.parse());
+        let summary = errors.check("/summary", optional(self.summary.as_ref()));
+        let content = errors.check("/content", self.content.parse());
+        let byline = errors.check("/byline", optional(self.byline.as_ref()));
+        let tags = with_others(self.tags.unwrap_or_default(), others);
+        let tags = errors.list("/tags", tags, |tag: String| tag.parse());
+        let (Ok(title), Ok(summary), Ok(content), Ok(byline), Ok(tags)) =
+            (title, summary, content, byline, tags)
+        else {
+            return Err(errors.into_vec());
+        };
+        let Self { status, publish_at, embargo_until, .. } = self;
+        let tags = Some(tags);
+        Ok(NewArticle { title, content, summary, tags, byline, status, publish_at, embargo_until })
+    }
+
     /// The command, or why there is none.
     pub(super) fn command(self, shelves: &Shelves) -> Result<NewsCommand, String> {
-        let (category, others) = shelves.choose(self.categories)?;
+        let (category, others) = shelves.choose(self.categories.clone())?;
         let published_at = self.published_at;
         if published_at.is_some() && (self.publish_at.is_some() || self.embargo_until.is_some()) {
             return Err("/published_at: a plan or an embargo contradicts it".to_owned());
         }
-        let article = NewArticle {
-            title: self.title,
-            content: self.content,
-            summary: self.summary,
-            tags: Some(with_others(self.tags.unwrap_or_default(), others)),
-            byline: self.byline,
-            status: self.status,
-            publish_at: self.publish_at,
-            embargo_until: self.embargo_until,
-        };
-        let mut command = article.command(category, None).map_err(|errors| {
-            let described =
-                errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail));
-            described.collect::<Vec<_>>().join("; ")
-        })?;
+        let article = self.article(others).map_err(|errors| described(&errors))?;
+        let mut command = article.command(category, None).map_err(|error| described(&[error]))?;
         if let (NewsCommand::Begin { begin: begin @ Begin::Publish, .. }, Some(at)) =
             (&mut command, published_at)
         {
@@ -165,11 +196,20 @@ impl Source {
     }
 }
 
+/// Every wrong field, for people.
+pub(super) fn described(errors: &[FieldError]) -> String {
+    let described = errors.iter().map(|FieldError { pointer, detail }| match pointer.as_str() {
+        "" => detail.clone(),
+        pointer => format!("{pointer}: {detail}"),
+    });
+    described.collect::<Vec<_>>().join("; ")
+}
+
 /// Categories that are none of ours are kept as tags, as long as there is room for them.
 fn with_others(mut tags: Vec<String>, others: Vec<String>) -> Vec<String> {
     let mut known: HashSet<String> = tags.iter().map(|tag| tag.to_lowercase()).collect();
     for other in others {
-        let fits = tags.len() < MOST_TAGS && (1..=LONGEST_TAG).contains(&other.chars().count());
+        let fits = tags.len() < Tags::MOST && other.parse::<Tag>().is_ok();
         if fits && known.insert(other.to_lowercase()) {
             tags.push(other);
         }

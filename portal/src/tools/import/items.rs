@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use command_stack::http::NewStatus;
 use events::Timestamp;
+use events::news::{Byline, Summary};
 use futures::{Stream, stream};
 use tokio::sync::mpsc;
 
@@ -19,8 +20,6 @@ use super::xml::{Kind, Record, Records};
 /// Items that wait until they are taken in.
 const AHEAD: usize = 8;
 const MOST_AUTHORS: usize = 50_000;
-const LONGEST_NAME: usize = 100;
-const LONGEST_SUMMARY: usize = 500;
 /// Characters of a text that a report shows.
 const SHOWN: usize = 60;
 
@@ -78,7 +77,8 @@ impl Items {
         if let (Some(login), Some(name)) =
             (author.get("wp:author_login"), author.get("wp:author_display_name"))
         {
-            let short = |text: &str| text.chars().take(LONGEST_NAME + 1).collect();
+            // One that is too long stays so.
+            let short = |text: &str| text.chars().take(Byline::MAX + 1).collect();
             self.authors.insert(short(login), short(name));
         }
         Ok(())
@@ -245,7 +245,7 @@ fn byline(name: Option<String>) -> Option<String> {
 
 /// A summary that is too long is none: many feeds repeat the text there.
 fn summary(text: String) -> Option<String> {
-    (text.chars().count() <= LONGEST_SUMMARY).then_some(text)
+    (text.chars().count() <= Summary::MAX).then_some(text)
 }
 
 /// An item of RSS.

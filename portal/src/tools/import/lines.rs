@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use futures::{Stream, stream};
+use proto::fields::{self, NotJson, Refused};
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::Entry;
-use super::article::Source;
+use super::article::{Source, described};
 use super::entry::Unusable;
 
 /// As for a request over HTTP.
@@ -65,11 +66,14 @@ fn parse(line: &[u8]) -> Result<Source, Unusable> {
     if line.len() > LONGEST_LINE {
         return Err(Unusable::Refused(format!("longer than {LONGEST_LINE} bytes")));
     }
-    serde_json::from_slice(line.trim_ascii_end()).map_err(|error| {
-        // It counts lines from this one, which would contradict the number before it.
-        let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default();
-        Unusable::Refused(format!("column {}: {reason}", error.column()))
+    fields::body(line.trim_ascii_end(), Source::read).map_err(|refused| {
+        Unusable::Refused(match refused {
+            // Which line of the file it is, is said before.
+            Refused::NotJson(NotJson { column, problem, .. }) => {
+                format!("column {column}: {problem}")
+            }
+            Refused::Invalid(errors) => described(&errors),
+        })
     })
 }
 
@@ -78,6 +82,25 @@ mod tests {
     use futures::TryStreamExt;
 
     use super::*;
+
+    #[test]
+    fn a_line_that_is_not_right_says_where_and_what_is_allowed() {
+        for (line, expected) in [
+            (r#"{"category": "sports", "title": "Broken"#, "column 39: the JSON ends too early"),
+            ("{title", "column 2: this is not JSON"),
+            ("[1]", "is not an object: must be a JSON object"),
+            (
+                r#"{"title": 7, "status": "gone", "rating": 5}"#,
+                "/title: is a number: must be a string; /content: is missing: must be a string; \
+                 /status: is not a status to begin with: must be published or draft",
+            ),
+        ] {
+            let refused = parse(line.as_bytes()).map(|_| ());
+            assert_eq!(refused, Err(Unusable::Refused(expected.to_owned())), "{line}");
+        }
+        let other = br#"{"title": "T", "content": "C", "author": "Ada", "rating": 5}"#;
+        assert!(parse(other).is_ok_and(|source| source.byline.as_deref() == Some("Ada")));
+    }
 
     #[tokio::test]
     async fn a_line_that_is_too_long_is_told_and_the_next_one_goes_in() {

@@ -285,7 +285,9 @@ async fn what_broke_off_is_begun_again(wiring: Wiring) {
         let mut replay = portal.command();
         let mut replay = replay.arg("replay").stderr(Stdio::piped()).spawn().expect("a process");
         let mut lines = BufReader::new(replay.stderr.take().expect("its errors")).lines();
-        let line = lines.next().and_then(Result::ok).unwrap_or_default();
+        // Between its lines are log records, of slow statements say.
+        let line = lines.find_map(|line| line.ok().filter(|line| line.starts_with("replay: ")));
+        let line = line.unwrap_or_default();
         let parts: Vec<_> = ["replay: ", "%, ", " events (", "/s), ", " s left"].into();
         assert!(parts.iter().all(|part| line.contains(part)), "{line}");
         let kill = Command::new("kill").args(["-s", signal, &replay.id().to_string()]).status();

@@ -157,8 +157,9 @@ async fn lists_of_one_status_are_the_newsrooms() {
         };
         assert_eq!(status("?status=draft", None).await, 401);
         assert_eq!(status("?status=draft", Some(&reader)).await, 403);
-        assert_eq!(status("?status=secret", Some(&editor)).await, 422);
         assert_eq!(status("?status=draft", Some(&editor)).await, 200);
+        // Wrong for every caller, so the answer depends on none.
+        assert_eq!(door.get(&format!("{path}?status=secret"), Some(&editor)).await.status, 422);
     }
     assert_eq!(door.get("/v1/home?status=draft", Some(&editor)).await.status, 422);
 }

@@ -1,5 +1,6 @@
 //! The files of the embedded wiring: opened by several at once, each at the newest schema.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -66,7 +67,9 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
 /// # Errors
 /// When the file cannot be opened or is no SQLite database.
 pub async fn inspect(path: &str, migrations: &Migrator) -> Result<Inspection, BoxError> {
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    // Of a file that nobody has open, SQLite would otherwise leave a new `-wal` and `-shm`.
+    let is_open = Path::new(&format!("{path}-wal")).exists();
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(!is_open);
     let mut connection = options.busy_timeout(BUSY_TIMEOUT).connect().await?;
     let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
     let names = "SELECT name FROM sqlite_master WHERE type = 'table'";
@@ -98,5 +101,6 @@ mod tests {
         assert_eq!(missing().await, ["parked"]);
         pool.close().await;
         assert_eq!(missing().await, ["parked"], "also while nobody has the file open");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct ListParameters {
 
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "{T}ListPage")]
+#[schemars(rename = "{T}Page")]
 pub(crate) struct ListPage<T> {
     pub(crate) items: Vec<T>,
     /// For `after`; null on the last page.

@@ -9,6 +9,7 @@ mod errors;
 mod field;
 mod json;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use axum::extract::Query;
@@ -69,9 +70,10 @@ pub fn query<T>(
     read: impl FnOnce(&mut Fields<'_>) -> Result<T, Wrong>,
 ) -> Result<T, Problem> {
     // Pairs of texts are read from any query: what cannot be decoded becomes U+FFFD.
-    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs);
-    let given = pairs.unwrap_or_default().into_iter();
-    let given = given.map(|(name, value)| (name, Given::Text(value))).collect();
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let unreadable = || Problem::invalid(vec![FieldError::new("", "the query cannot be read")]);
+    let Query(pairs) = pairs.map_err(|_| unreadable())?;
+    let given = pairs.into_iter().map(|(name, value)| (name, Given::Text(value))).collect();
     Fields::new(Place::Query, given).read(read).map_err(Problem::invalid)
 }
 
@@ -86,6 +88,8 @@ pub struct Fields<'a> {
     place: Place,
     /// Those that nobody has taken yet.
     given: Vec<(String, Given<'a>)>,
+    /// The names of those that were given before.
+    repeated: Vec<String>,
     /// Those that somebody has asked for.
     known: Vec<&'static str>,
     ignores_others: bool,
@@ -94,20 +98,18 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn new(place: Place, all: Vec<(String, Given<'a>)>) -> Self {
-        let (known, errors) = (Vec::new(), Errors::default());
-        let mut fields = Self { place, given: Vec::new(), known, ignores_others: false, errors };
-        let is_too_many = all.len() > MOST_FIELDS;
-        for (name, value) in all.into_iter().take(MOST_FIELDS) {
-            if fields.given.iter().any(|(known, _)| *known == name) {
-                fields.errors.wrong(fields.pointer(&name), "is given twice");
-            } else {
-                fields.given.push((name, value));
-            }
+        let mut errors = Errors::default();
+        if all.len() > MOST_FIELDS {
+            errors.wrong("", format!("has more than {MOST_FIELDS} fields"));
         }
-        if is_too_many {
-            fields.errors.wrong("", format!("has more than {MOST_FIELDS} fields"));
+        let mut names = HashSet::new();
+        let is_first: Vec<_> =
+            all.iter().take(MOST_FIELDS).map(|(name, _)| names.insert(name.as_str())).collect();
+        let (mut given, mut repeated) = (Vec::with_capacity(is_first.len()), Vec::new());
+        for ((name, value), is_first) in all.into_iter().zip(is_first) {
+            if is_first { given.push((name, value)) } else { repeated.push(name) }
         }
-        fields
+        Self { place, given, repeated, known: Vec::new(), ignores_others: false, errors }
     }
 
     fn read<T>(
@@ -115,8 +117,16 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&mut Self) -> Result<T, Wrong>,
     ) -> Result<T, Vec<FieldError>> {
         let value = read(&mut self);
-        for (name, _) in std::mem::take(&mut self.given) {
-            if !self.ignores_others {
+        for name in std::mem::take(&mut self.repeated) {
+            if !self.ignores_others || self.known.contains(&name.as_str()) {
+                self.errors.wrong(self.pointer(&name), "is given twice");
+            }
+        }
+        if !self.ignores_others {
+            for (name, _) in std::mem::take(&mut self.given) {
+                if self.errors.is_full() {
+                    break;
+                }
                 self.errors.wrong(self.pointer(&name), self.unknown());
             }
         }
@@ -204,6 +214,20 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A list that may be absent, and may not be null.
+    ///
+    /// # Errors
+    /// When it, or one of its items, is wrong.
+    pub fn list<T: Field, const MOST: usize>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<UpTo<T, MOST>, Wrong> {
+        match self.take(name) {
+            None => Ok(UpTo::default()),
+            Some(given) => self.items(name, given),
+        }
+    }
+
     /// A list that must be there.
     ///
     /// # Errors
@@ -223,7 +247,7 @@ impl<'a> Fields<'a> {
         name: &'static str,
         given: Given<'a>,
     ) -> Result<UpTo<T, MOST>, Wrong> {
-        let items = self.check(name, given.items::<T>())?;
+        let items = self.check(name, given.items::<T>(MOST))?;
         let pointer = self.pointer(name);
         self.errors.list(&pointer, items, |item: Given<'_>| item.read())
     }
@@ -237,8 +261,7 @@ impl<'a> Fields<'a> {
         name: &str,
         checked: Result<T, E>,
     ) -> Result<T, Wrong> {
-        let pointer = self.pointer(name);
-        self.errors.check(&pointer, checked)
+        checked.map_err(|error| self.errors.wrong(self.pointer(name), error))
     }
 
     /// A rule for each item of a list.

@@ -1,5 +1,5 @@
 //! Where it is kept what was read: the port. Its adapters are those of the views, because it lies in
-//! the same database (`view_store/*/readings.rs`).
+//! the same database (`view_store/*/reading_store.rs`).
 //!
 //! Unlike the views it is no fold of the log. Raw readings are kept for ninety days, so that what is
 //! made of them can be made again. Invariants, proved by `contract` on every adapter:

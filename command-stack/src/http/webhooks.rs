@@ -30,6 +30,8 @@ use crate::webhooks::{Range, Secret, Terms, Webhook, WebhookStore, address};
 const ATTEMPTS: usize = 20;
 /// Deliveries of a page, if nothing else is asked for.
 const LIMIT: i64 = 20;
+/// Categories, and types, that one subscription may name.
+const MOST_NAMES: usize = 100;
 
 /// What the endpoints of webhooks work with.
 #[derive(Clone)]
@@ -57,10 +59,10 @@ pub(super) struct NewWebhook {
     /// Where events are posted: `https`.
     url: String,
     /// Only what happens in these; everything, if none is named.
-    #[schemars(default)]
+    #[schemars(default, length(max = MOST_NAMES))]
     categories: Vec<Category>,
     /// Only events of these types; all, if none is named.
-    #[schemars(default)]
+    #[schemars(default, length(max = MOST_NAMES))]
     types: Vec<String>,
     /// Everything after this position; from now on, if not said.
     after: Option<Position>,
@@ -84,11 +86,10 @@ pub(super) struct Paging {
 
 impl Body for NewWebhook {
     fn read(fields: &mut Fields<'_>, commands: &Commands) -> Result<Self, Wrong> {
-        let webhooks = commands.webhooks.as_ref();
-        let allow_private = webhooks.is_some_and(|webhooks| webhooks.terms.allow_private);
         let url = fields.required::<String>("url");
+        // Whether it may be private, only admins learn: after their roles were checked.
         let url = url.and_then(|url| {
-            let checked = address::parse(&url, allow_private);
+            let checked = address::parse(&url, true);
             fields.check("url", checked.map(|_| url))
         });
         let categories = strings(fields, "categories", |name| commands.category_of_field(&name));
@@ -105,14 +106,14 @@ impl Body for Again {
     }
 }
 
-/// A list of strings that may be left out. Only the size of the body limits its length.
+/// A list of strings that may be left out.
 fn strings<T>(
     fields: &mut Fields<'_>,
     name: &'static str,
     read: impl Fn(String) -> Result<T, Invalid>,
 ) -> Result<Vec<T>, Wrong> {
-    let given = fields.optional_list::<String, { usize::MAX }>(name)?;
-    fields.check_each(name, given.unwrap_or_default().into_vec(), read)
+    let given = fields.list::<String, MOST_NAMES>(name)?;
+    fields.check_each(name, given.into_vec(), read)
 }
 
 fn public_type(name: String) -> Result<String, Invalid> {
@@ -132,6 +133,8 @@ async fn create(
 ) -> Result<Response, Problem> {
     access::to_webhooks(&command.context.caller).map_err(explain_denied)?;
     let NewWebhook { url, categories, types, after } = command.body;
+    let checked = address::parse(&url, webhooks.terms.allow_private);
+    checked.map_err(|wrong| Problem::invalid(vec![FieldError::new("/url", wrong.to_string())]))?;
     let end = commands.log.last_position(None, Position::END).await;
     let end = end.map_err(|error| explain_log(&error))?;
     let position = after.unwrap_or(end);

@@ -21,10 +21,16 @@ pub struct Errors(Vec<FieldError>);
 impl Errors {
     /// Notes one.
     pub fn wrong(&mut self, pointer: impl Into<String>, detail: impl fmt::Display) -> Wrong {
-        if self.0.len() < MOST {
+        if !self.is_full() {
             self.0.push(FieldError::new(pointer, detail.to_string()));
         }
         Wrong(())
+    }
+
+    /// Whether no more errors are named.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.0.len() >= MOST
     }
 
     /// Notes the error of a value, if there is one.
@@ -50,7 +56,9 @@ impl Errors {
         mut check: impl FnMut(T) -> Result<U, E>,
     ) -> Result<Vec<U>, Wrong> {
         let items = items.into_iter().enumerate();
-        let checked = items.map(|(at, item)| self.check(&format!("{pointer}/{at}"), check(item)));
+        let checked = items.map(|(at, item)| {
+            check(item).map_err(|error| self.wrong(format!("{pointer}/{at}"), error))
+        });
         // All of them, before the first that is wrong ends it.
         let checked: Vec<_> = checked.collect();
         checked.into_iter().collect()

@@ -1,11 +1,12 @@
-//! JSON, taken apart without building a tree of it: a body of a mebibyte costs little more than that.
+//! JSON, taken apart without building a tree of it: of lists and objects that are too long only the
+//! beginning is held.
 
 use std::fmt;
 
 use axum::http::StatusCode;
 use events::Invalid;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -66,17 +67,17 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The items of a list.
-    pub(super) fn items<T: Field>(self) -> Result<Vec<Self>, Invalid> {
+    /// The items of a list; one more than `most`, if there are too many.
+    pub(super) fn items<T: Field>(self, most: usize) -> Result<Vec<Self>, Invalid> {
         let (problem, items) = match self {
             Self::Null => ("is null", None),
             Self::Text(_) => ("is a string", None),
             Self::Json(json) => {
-                (kind(json.get()), serde_json::from_str::<Vec<&RawValue>>(json.get()).ok())
+                let mut list = serde_json::Deserializer::from_str(json.get());
+                (kind(json.get()), Items { most }.deserialize(&mut list).ok())
             }
         };
-        let items = items.ok_or_else(|| Invalid::new(problem, list_of::<T>()))?;
-        Ok(items.into_iter().map(Self::from).collect())
+        items.ok_or_else(|| Invalid::new(problem, list_of::<T>()))
     }
 }
 
@@ -106,6 +107,37 @@ pub(super) fn members(json: &[u8]) -> Result<Option<Vec<(String, Given<'_>)>>, N
             column: error.column(),
             problem: if error.is_eof() { "the JSON ends too early" } else { "this is not JSON" },
         }),
+    }
+}
+
+struct Items {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = Vec<Given<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<Given<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= self.most
+            && let Some(item) = list.next_element::<&'de RawValue>()?
+        {
+            items.push(item.into());
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(items)
     }
 }
 

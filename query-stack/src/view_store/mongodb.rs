@@ -71,7 +71,14 @@ impl MongoViewStore {
     /// # Errors
     /// When the URL is not a MongoDB URL or has no database.
     pub async fn at(url: &str) -> Result<Self, BoxError> {
-        let mut options = ClientOptions::parse(url).await?;
+        let mut options = match ClientOptions::parse(url).await {
+            // The driver's error may repeat a part of a password that is not escaped.
+            Err(_) if url.contains('@') => {
+                let fixed = "no MongoDB address; escape special characters of a password with %";
+                return Err(fixed.into());
+            }
+            parsed => parsed?,
+        };
         options.app_name = Some(APP_NAME.to_owned());
         options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
         options.server_selection_timeout.get_or_insert(CONNECT_TIMEOUT);

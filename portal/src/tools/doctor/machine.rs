@@ -35,7 +35,6 @@ pub(super) async fn settings(settings: &Settings) -> Finding {
 }
 
 async fn check(settings: &Settings) -> Result<()> {
-    settings.check()?;
     tls::acceptor(&settings.tls)?;
     tls::trust(&settings.tls)?;
     telemetry::check(&settings.telemetry, &settings.tls)?;

@@ -1,5 +1,5 @@
-//! A whole server is down, or a queue of the broker is broken. Each of these tests starts servers of its
-//! own, which takes long; the short run has them in chaos.
+//! A whole server is down, or a queue of the broker no longer answers. Each of these tests starts servers
+//! of its own, which takes long; the short run has outages of servers in chaos.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -11,6 +11,9 @@ use crate::support::newsroom::Random;
 
 const SIGTERM: i32 = 15;
 
+/// Faults of the shortest run, however slow the machine is.
+const LEAST: usize = 6;
+
 /// At a time, so that what heals one trouble meets another.
 const MOST_AT_ONCE: usize = 2;
 
@@ -49,10 +52,10 @@ impl Faults {
         Self { random, troubles: Vec::new(), count: 0, wrong: Vec::new() }
     }
 
-    /// Makes trouble for so long, and then heals everything.
+    /// Makes trouble for so long, and until [`LEAST`] faults happened, and then heals everything.
     pub(crate) async fn happen(&mut self, fleet: &mut Fleet, duration: Duration) {
         let end = Instant::now() + duration;
-        while Instant::now() < end {
+        while Instant::now() < end || self.count < LEAST {
             self.heal(fleet, Instant::now());
             self.notice_who_ended(fleet);
             if self.troubles.len() < MOST_AT_ONCE {

@@ -136,8 +136,8 @@ fn every_wrong_parameter_is_named_with_what_is_allowed() {
     assert_eq!(read(""), Ok((None, None)));
     assert_eq!(read("?tag=a%20b&limit=100"), Ok((Some(100), Some("a b".to_owned()))));
     let expected = Problem::invalid(vec![
-        FieldError::new("tag", "is given twice"),
         FieldError::new("limit", "is not a whole number: must be a whole number from 1 to 100"),
+        FieldError::new("tag", "is given twice"),
         FieldError::new("colour", "is not a parameter here: there are limit, tag"),
     ]);
     assert_eq!(read("?limit=x&tag=a&tag=b&colour=red"), Err(expected));

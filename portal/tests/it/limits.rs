@@ -23,7 +23,7 @@ async fn begin(portal: &Portal, beginning: &str) -> TcpStream {
     stream
 }
 
-/// What comes back until the door closes the connection.
+/// Reads the response until the portal closes the connection.
 async fn end(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     let _ =

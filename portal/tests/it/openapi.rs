@@ -121,7 +121,7 @@ mod thorough {
 
     /// Every edge of every parameter, at random, and one call after the other.
     const EVERYTHING: &str = "coverage,fuzzing,stateful";
-    /// For who gets nothing but what others get as well.
+    /// For roles that get only what other roles get as well.
     const AT_RANDOM: &str = "fuzzing,stateful";
 
     #[tokio::test]

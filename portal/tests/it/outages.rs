@@ -96,7 +96,7 @@ async fn a_home_page_without_one_section_comes_in_time_and_heals() {
     let famous = section(&home.body, "famous");
     assert_eq!((&famous["status"], &famous["articles"]), (&json!("unavailable"), &json!([])));
 
-    // What is taken back is taken from the page, although the category is silent.
+    // A retracted article leaves the page, although the category is unresponsive.
     let reason = json!({"reason": "Untrue."});
     let retract = format!("{star}/retract");
     assert_eq!(portal.change(Method::POST, &retract, 1, reason).await.status, 200);

@@ -106,10 +106,11 @@ async fn the_front_page_of_the_past_is_as_readers_had_it(portal: Portal) {
 }
 
 async fn the_page_stays_the_same_until_something_changes(portal: Portal) {
-    let (_, position) = portal.publish("sports", "First").await;
+    portal.publish("sports", "First").await;
+    // Its position may be an earlier one: a page that stays the same keeps the position it had.
     let has_it = async || {
         let page = portal.get("/v1/home").await;
-        (page.body["position"].as_i64()? >= position).then_some(page)
+        (titles(&page.body, "sports") == ["First"]).then_some(page)
     };
     let known = async |page: &Answer| {
         let request = portal.door().request(Method::GET, "/v1/home");
